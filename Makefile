@@ -1,0 +1,63 @@
+# make demo   simulate a small particle stack, reconstruct it, and say how near to the truth it came
+# make test   linters, types, import directions and the test suite
+# Both make their own environment in .venv; all they need is make and Python 3.11 or newer.
+
+VENV := .venv
+PYTHON := $(VENV)/bin/python
+DEMO := demo
+
+.PHONY: help demo test docs clean
+help:
+	@sed -n 's/^# \(make.*\)/\1/p' Makefile
+
+demo: $(VENV)/.installed
+	rm -rf $(DEMO)
+	$(VENV)/bin/coldstart demo --output $(DEMO)
+
+test: $(VENV)/.installed-test
+	$(PYTHON) -m ruff check .
+	$(PYTHON) -m ruff format --check .
+	$(PYTHON) -m mypy
+	$(VENV)/bin/lint-imports
+	$(PYTHON) -m pytest $(PYTEST_ARGS)
+
+docs: $(VENV)/.installed-docs
+	$(PYTHON) docs/make_parameters.py
+	$(PYTHON) -m mkdocs build --strict
+
+clean:
+	rm -rf $(VENV) $(DEMO) site dist
+
+# The newest Python that is there and can make an environment with pip in it.
+$(VENV)/.made:
+	@for python in python3.13 python3.12 python3.11 python3; do \
+	  $$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || continue; \
+	  found=$$python; \
+	  $$python -c 'import ensurepip, venv' 2>/dev/null || continue; \
+	  echo "making $(VENV) with $$($$python --version)"; \
+	  rm -rf $(VENV) && $$python -m venv $(VENV) && $(PYTHON) -m pip install --quiet --upgrade 'pip>=25.1' && touch $@; \
+	  exit; \
+	done; \
+	if [ -n "$$found" ]; then \
+	  echo "$$found cannot make a virtual environment: on Debian or Ubuntu, run: sudo apt-get install python3-venv" >&2; \
+	else \
+	  echo "coldstart needs Python 3.11 or newer, and found none on the PATH" >&2; \
+	fi; \
+	exit 1
+
+$(VENV)/.installed: $(VENV)/.made pyproject.toml hatch_build.py
+	@[ "$$(uname)" != Linux ] || command -v ld >/dev/null || \
+	  echo "note: OpenCL on the CPU needs ld: on Debian or Ubuntu, run: sudo apt-get install binutils" >&2
+	@echo "installing coldstart and what it needs into $(VENV)"
+	@$(PYTHON) -m pip install --quiet --editable '.[cpu]'
+	@touch $@
+
+$(VENV)/.installed-test: $(VENV)/.installed
+	@echo "installing what the tests need into $(VENV)"
+	@$(PYTHON) -m pip install --quiet --group test
+	@touch $@
+
+$(VENV)/.installed-docs: $(VENV)/.installed
+	@echo "installing what the documentation needs into $(VENV)"
+	@$(PYTHON) -m pip install --quiet --group docs
+	@touch $@

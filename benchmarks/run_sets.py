@@ -1,0 +1,138 @@
+"""Run coldstart on simulated development sets, and measure time, memory and distance from the truth.
+
+    python benchmarks/run_sets.py OUT --sets betagal ribosome --seeds 0 1 2 [-- options of coldstart run]
+
+Sets are simulated once into OUT/sets, runs go to OUT/runs/SET-SEED and figures to OUT/results.json; a Markdown table is
+printed. What is in results.json is not run again. Each run is a process of its own, measured as a whole: start,
+compilation of the kernels, reconstruction and report. Sets, simulator and judge are in ../shared/benchmark.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib.util
+import json
+import os
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+SHARED = Path(__file__).resolve().parents[2] / "shared"
+NEEDED = ("numpy", "scipy", "finufft", "mrcfile", "starfile", "pandas")
+COLUMNS = {  # heading -> how a run's figure is shown
+    "set": "{set}",
+    "seed": "{seed}",
+    "CPU s": "{cpu_seconds:.0f}",
+    "wall s": "{wall_seconds:.0f}",
+    "peak MiB": "{peak_mib:.0f}",
+    "iterations": "{iterations}",
+    "image visits": "{image_visits}",
+    "FSC=0.5 Å": "{fsc_05_angstrom:.2f}",
+    "hand": "{hand:+d}",
+    "median pose error °": "{median_angle_deg:.2f}",
+    "within 10°": "{within_10_deg:.1%}",
+    "shift error Å": "{median_shift_error_angstrom:.2f}",
+}
+
+
+def main() -> None:
+    options = _options()
+    benchmark: Path = options.shared / "benchmark"
+    _check_tools(benchmark)
+    out: Path = options.out
+    out.mkdir(parents=True, exist_ok=True)
+    results = load_results(out / "results.json", options.extra)
+    subprocess.run([sys.executable, benchmark / "sets.py", out / "sets", *options.sets], check=True)
+    done = {(run["set"], run["seed"]) for run in results["runs"]}
+    for name, seed in ((name, seed) for name in options.sets for seed in options.seeds):
+        if (name, seed) not in done:
+            results["runs"].append(measure(out, benchmark, name, seed, options.extra))
+            (out / "results.json").write_text(json.dumps(results, indent=2) + "\n", encoding="utf-8")
+    print(markdown_table(results["runs"]))
+
+
+def load_results(path: Path, extra: list[str]) -> dict[str, Any]:
+    """What earlier calls measured, if it was measured with the same options of coldstart run."""
+    if not path.exists():
+        return {"options": extra, "runs": []}
+    results: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    if results["options"] != extra:
+        sys.exit(f"{path} was measured with {results['options']}, not {extra}: choose another folder")
+    return results
+
+
+def measure(out: Path, benchmark: Path, name: str, seed: int, extra: list[str]) -> dict[str, Any]:
+    """Run coldstart on a set, and judge what it gives."""
+    truth, run = out / "sets" / name, out / "runs" / f"{name}-{seed}"
+    shutil.rmtree(run, ignore_errors=True)  # left by a call that was broken off
+    run.parent.mkdir(exist_ok=True)
+    verb = [sys.executable, "-m", "coldstart", "run"]
+    print(f"{name}, seed {seed}", file=sys.stderr)
+    cost = run_measured([*verb, truth / "particles.star", "-o", run, f"--seed={seed}", *extra], run.with_suffix(".log"))
+    summary = json.loads((run / "summary.json").read_text(encoding="utf-8"))
+    figures = {key: summary[key] for key in ("device", "iterations", "image_visits", "converged", "particles_used")}
+    return {"set": name, "seed": seed, **cost, **figures, **judge(benchmark, truth, run)}
+
+
+def run_measured(command: list[str | Path], log: Path) -> dict[str, float]:
+    """Run a command to its end: processor seconds with all threads and children, seconds by the clock, peak memory."""
+    began = time.monotonic()
+    with log.open("w", encoding="utf-8") as stream:
+        process = subprocess.Popen(command, stdout=stream, stderr=subprocess.STDOUT)
+        _, status, usage = os.wait4(process.pid, 0)
+    process.returncode = os.waitstatus_to_exitcode(status)
+    if process.returncode:
+        sys.exit(f"{' '.join(map(str, command))} failed, see {log}")
+    return {
+        "cpu_seconds": usage.ru_utime + usage.ru_stime,
+        "wall_seconds": time.monotonic() - began,
+        "peak_mib": usage.ru_maxrss / (2**20 if sys.platform == "darwin" else 2**10),
+    }
+
+
+def judge(benchmark: Path, truth: Path, run: Path) -> dict[str, float]:
+    """Distance of the map and of the poses from the truth."""
+    report = run.with_suffix(".json")
+    files: list[str | Path] = [truth, "--map", run / "volume.mrc", "--star", run / "particles.star", "--json", report]
+    subprocess.run([sys.executable, benchmark / "evaluate.py", *files], check=True, stdout=subprocess.DEVNULL)
+    found = json.loads(report.read_text(encoding="utf-8"))
+    volume, poses = found["maps"][0], found["poses"][0]
+    return {
+        "fsc_05_angstrom": volume["resolution_05"],
+        "hand": int(volume["hand"]),
+        "median_angle_deg": poses["median_angle_deg"],
+        "within_10_deg": poses["within_10_deg"],
+        "median_shift_error_angstrom": poses["median_shift_error_A"],
+    }
+
+
+def markdown_table(runs: list[dict[str, Any]]) -> str:
+    rows = [[cell.format(**run) for cell in COLUMNS.values()] for run in runs]
+    lines = [list(COLUMNS), ["---"] * len(COLUMNS), *rows]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def _check_tools(benchmark: Path) -> None:
+    if not (benchmark / "sets.py").is_file():
+        sys.exit(f"no sets.py in {benchmark}: say where the benchmark's folder is with --shared")
+    missing = [name for name in NEEDED if importlib.util.find_spec(name) is None]
+    if missing:
+        install = f"{sys.executable} -m pip install -r {benchmark / 'requirements.txt'}"
+        sys.exit(f"the simulator and the judge need {', '.join(missing)}; run: {install}")
+
+
+def _options() -> argparse.Namespace:
+    split = sys.argv.index("--") if "--" in sys.argv else len(sys.argv)
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("out", type=Path)
+    parser.add_argument("--sets", nargs="+", required=True, metavar="SET", help="names in ../shared/benchmark/sets.py")
+    parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2], metavar="SEED")
+    parser.add_argument("--shared", type=Path, default=SHARED, help=f"folder of benchmark/ and data/ ({SHARED})")
+    return parser.parse_args(sys.argv[1:split], argparse.Namespace(extra=sys.argv[split + 1 :]))
+
+
+if __name__ == "__main__":
+    main()

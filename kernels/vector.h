@@ -1,0 +1,47 @@
+/* Vectors of VW floats, and a multiply-add that is one rounding and one instruction everywhere.
+ *
+ * VW      floats in a vector (1, 4, 8 or 16); 1 where the compiler vectorises over work-items (GPUs)
+ * MULADD  1: write a*b+c and let the compiler contract it. Some CPU drivers keep fma() as a call into a library
+ *         that was built for another instruction set, ten times slower than the instruction.
+ */
+#ifndef VECTOR_H
+#define VECTOR_H
+
+#ifndef VW
+#define VW 1
+#endif
+#ifndef MULADD
+#define MULADD 0
+#endif
+
+#if MULADD
+#pragma OPENCL FP_CONTRACT ON
+#define FMA(a, b, c) ((a) * (b) + (c))
+#else
+#pragma OPENCL FP_CONTRACT OFF
+#define FMA(a, b, c) fma((a), (b), (c))
+#endif
+
+#if VW == 1
+typedef float FV;
+#define SUM_LANES(v) (v)
+#elif VW == 4
+typedef float4 FV;
+#define SUM_LANES(v) (((v).s0 + (v).s2) + ((v).s1 + (v).s3))
+#elif VW == 8
+typedef float8 FV;
+inline float sum_lanes8(float8 v) { float4 h = v.lo + v.hi; return (h.s0 + h.s2) + (h.s1 + h.s3); }
+#define SUM_LANES(v) sum_lanes8(v)
+#elif VW == 16
+typedef float16 FV;
+inline float sum_lanes16(float16 v) { float8 q = v.lo + v.hi; float4 h = q.lo + q.hi; return (h.s0 + h.s2) + (h.s1 + h.s3); }
+#define SUM_LANES(v) sum_lanes16(v)
+#else
+#error "VW must be 1, 4, 8 or 16"
+#endif
+
+/* Rows are padded to a multiple of 16 floats, so a vector at a multiple of VW is aligned: plain typed access. */
+#define LOAD(p) (*(__global const FV *)(p))
+#define STORE(v, p) (*(__global FV *)(p) = (v))
+
+#endif

@@ -1,0 +1,5 @@
+"""`python -m coldstart`."""
+
+from coldstart.cli.main import main
+
+main(prog_name="coldstart")

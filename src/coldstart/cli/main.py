@@ -1,0 +1,41 @@
+"""The `coldstart` command: verbs, version, and how errors are told."""
+
+from typing import Any
+
+import rich_click as click
+
+from coldstart import __version__
+from coldstart.cli.demo import demo
+from coldstart.cli.devices import devices
+from coldstart.cli.run import run
+from coldstart.errors import ColdstartError
+
+_USER_ERROR = 2
+
+
+class _Verbs(click.RichGroup):
+    """A group whose verbs may raise `ColdstartError`: its message is shown without a traceback."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Verbs in the order in which they are of use, not of the alphabet."""
+        return list(self.commands)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except ColdstartError as error:
+            click.echo(f"Error: {error}", err=True)
+            ctx.exit(_USER_ERROR)
+
+
+@click.group(cls=_Verbs, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="coldstart")
+def main() -> None:
+    """Ab-initio 3D reconstruction of cryo-EM particle images, on any OpenCL device.
+
+    Start with `coldstart demo`, or with `coldstart run particles.star -o output`.
+    """
+
+
+for verb in (run, demo, devices):
+    main.add_command(verb)

@@ -1,0 +1,1 @@
+"""OpenCL without cryo-EM: devices, programs, buffers."""

@@ -1,0 +1,177 @@
+"""A session owns one device: its context, queue, programs and buffers, and the count of their bytes."""
+
+from __future__ import annotations
+
+from types import TracebackType
+from typing import Any
+
+import numpy as np
+from numpy.typing import DTypeLike, NDArray
+
+from coldstart.compute.device import DeviceInfo, _choose, set_cpu_threads
+from coldstart.compute.program import Program, build_program
+from coldstart.compute.tuning import Tuning, tuning_for
+from coldstart.errors import DeviceError, DeviceMemoryError
+
+
+class DeviceArray:
+    """A buffer on the device with a shape and a dtype."""
+
+    __slots__ = ("buffer", "dtype", "shape")
+
+    def __init__(self, buffer: Any, shape: tuple[int, ...], dtype: np.dtype[Any]) -> None:
+        self.buffer = buffer
+        self.shape = shape
+        self.dtype = dtype
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes that the array needs; its buffer may be larger."""
+        return int(np.prod(self.shape, dtype=np.int64)) * self.dtype.itemsize
+
+
+class Session:
+    """One device at work. Close it, or use it as a context manager, to release its buffers.
+
+    Attributes
+    ----------
+    info : DeviceInfo
+    tuning : Tuning
+        Tile sizes and vector widths for this device.
+    bytes_held, peak_bytes : int
+        Bytes of all buffers now, and at most so far.
+    """
+
+    def __init__(self, info: DeviceInfo, device: Any) -> None:
+        import pyopencl as cl
+
+        self.info = info
+        self.tuning: Tuning = tuning_for(info)
+        self.bytes_held = 0
+        self.peak_bytes = 0
+        self._context = cl.Context([device])
+        self._queue = cl.CommandQueue(self._context)
+        self._programs: dict[tuple[str, tuple[tuple[str, int], ...]], Program] = {}
+        self._named: dict[str, DeviceArray] = {}
+
+    def __enter__(self) -> Session:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Wait for the device and release all buffers."""
+        self._queue.finish()
+        for array in self._named.values():
+            array.buffer.release()
+        self._named.clear()
+        self.bytes_held = 0
+
+    def program(self, file: str, **macros: int) -> Program:
+        """The kernels of a file in `kernels/`, built once for each set of macros."""
+        key = (file, tuple(sorted(macros.items())))
+        if key not in self._programs:
+            self._programs[key] = build_program(self._context, self._queue, self.info, file, macros)
+        return self._programs[key]
+
+    def array(self, name: str, shape: tuple[int, ...], dtype: DTypeLike) -> DeviceArray:
+        """The named buffer, made or grown as needed; its old content is lost when it grows.
+
+        Raises
+        ------
+        DeviceMemoryError
+            If the device cannot hold it.
+        """
+        wanted = DeviceArray(None, shape, np.dtype(dtype))
+        held = self._named.get(name)
+        if held is not None and held.buffer.size >= wanted.nbytes:
+            return DeviceArray(held.buffer, shape, wanted.dtype)
+        growing = held is not None
+        if held is not None:
+            self._queue.finish()
+            self.bytes_held -= held.buffer.size
+            held.buffer.release()
+            del self._named[name]
+        size = max(int(wanted.nbytes * (1.25 if growing else 1.0)), 16)
+        wanted.buffer = self._allocate(name, size)
+        self._named[name] = wanted
+        return wanted
+
+    def upload(self, name: str, values: NDArray[Any]) -> DeviceArray:
+        """Copy an array into the named buffer."""
+        import pyopencl as cl
+
+        values = np.ascontiguousarray(values)
+        target = self.array(name, values.shape, values.dtype)
+        if values.size:
+            cl.enqueue_copy(self._queue, target.buffer, values)
+        return target
+
+    def download(self, source: DeviceArray) -> NDArray[Any]:
+        """Copy a buffer's array back."""
+        import pyopencl as cl
+
+        values = np.empty(source.shape, source.dtype)
+        if values.size:
+            cl.enqueue_copy(self._queue, values, source.buffer)
+        return values
+
+    def zero(self, target: DeviceArray) -> DeviceArray:
+        """Fill a buffer with zeros."""
+        import pyopencl as cl
+
+        cl.enqueue_fill_buffer(self._queue, target.buffer, np.zeros(1, np.uint8), 0, target.nbytes)
+        return target
+
+    def finish(self) -> None:
+        """Wait until the device has done all that was asked."""
+        self._queue.finish()
+
+    def _allocate(self, name: str, size: int) -> Any:
+        import pyopencl as cl
+
+        need, have = size / 2**20, self.info.global_bytes / 2**20
+        if size > self.info.max_alloc_bytes or self.bytes_held + size > self.info.global_bytes:
+            largest = self.info.max_alloc_bytes / 2**20
+            raise DeviceMemoryError(
+                f"{self.info.label} cannot hold the buffer {name!r} of {need:.0f} MiB: it has {have:.0f} MiB in all, "
+                f"{self.bytes_held / 2**20:.0f} MiB taken, and {largest:.0f} MiB at most in one buffer; "
+                "use a smaller minibatch or a coarser maximum resolution"
+            )
+        try:
+            buffer = cl.Buffer(self._context, cl.mem_flags.READ_WRITE, size)
+        except cl.Error as error:
+            raise DeviceMemoryError(
+                f"{self.info.label} refused the buffer {name!r} of {need:.0f} MiB: {error}"
+            ) from error
+        self.bytes_held += size
+        self.peak_bytes = max(self.peak_bytes, self.bytes_held)
+        return buffer
+
+
+def open_session(request: str | None = None, threads: int | None = None) -> Session:
+    """Take a device.
+
+    Parameters
+    ----------
+    request : str or None
+        As `coldstart.compute.device.choose_device`.
+    threads : int or None
+        CPU threads, where the device is the CPU.
+
+    Raises
+    ------
+    DeviceError
+        If there is none, or its driver fails.
+    """
+    import pyopencl as cl
+
+    set_cpu_threads(threads)
+    info, device = _choose(request)
+    try:
+        return Session(info, device)
+    except cl.Error as error:
+        raise DeviceError(f"{info.label} could not be opened: {error}") from error

@@ -1,0 +1,1 @@
+"""The demo set: a made-up molecule, its simulated images, and the comparison of a result with that truth."""

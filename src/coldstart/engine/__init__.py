@@ -1,0 +1,1 @@
+"""The reconstruction itself, on compute and model: no files, no GUI."""

@@ -1,0 +1,61 @@
+"""What is random in a run: which particles a minibatch holds, how the grid is turned, and the start.
+
+Generators are counter-based: each draw has its own counter, made of its purpose and its number, so that it does not
+depend on what was drawn before.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from coldstart.model.so3 import random_rotations
+
+_START, _EPOCH, _TURN = 1, 2, 3
+
+
+@dataclass(frozen=True, slots=True)
+class Sampler:
+    """The random choices of one run.
+
+    Attributes
+    ----------
+    seed : int
+    count : int
+        Particles that may be drawn: rows 0 to count - 1.
+    """
+
+    seed: int
+    count: int
+
+    def start(self) -> np.random.Generator:
+        """Generator of the random start."""
+        return self._generator(_START, 0)
+
+    def turn(self, iteration: int) -> NDArray[np.float64]:
+        """(3, 3) float64: rotation of the whole grid in an iteration, so that its points are never the same twice."""
+        return np.asarray(random_rotations(self._generator(_TURN, iteration), 1)[0])
+
+    def draw(self, visits: int, size: int) -> NDArray[np.int64]:
+        """The particles of visits [visits, visits + size): every epoch is a new permutation of all.
+
+        Returns
+        -------
+        (size,) int64
+        """
+        visit = np.arange(visits, visits + size)
+        order = {
+            int(e): self._generator(_EPOCH, int(e)).permutation(self.count) for e in np.unique(visit // self.count)
+        }
+        return np.array([order[int(v) // self.count][v % self.count] for v in visit], dtype=np.int64)
+
+    def drawn(self, visits: int) -> NDArray[np.int64]:
+        """Every particle among the first `visits` visits, ascending."""
+        if visits >= self.count:
+            return np.arange(self.count)
+        return np.sort(self.draw(0, visits))
+
+    def _generator(self, purpose: int, number: int) -> np.random.Generator:
+        return np.random.Generator(np.random.Philox(key=self.seed, counter=[0, 0, number, purpose]))

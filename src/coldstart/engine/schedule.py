@@ -1,0 +1,164 @@
+"""Everything that changes with the iteration, as pure functions of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from coldstart.engine.search import Stage
+from coldstart.model.pose_grid import COARSE_STEP_DEG, ShiftGrid
+from coldstart.model.state import Phase
+from coldstart.params import AbInitioParams
+
+NYQUIST_MARGIN = 1
+COARSE_RADIUS = 8.0
+"""The coarse grid of 15 degrees cannot follow finer detail, which waits for the finer stages."""
+
+STEP_RADIANS = 2.0
+"""A step of d radians serves frequencies up to radius STEP_RADIANS / d: the edge of a particle of half the box moves by
+half a period at most."""
+
+
+@dataclass(frozen=True, slots=True)
+class Thoroughness:
+    """How much of an image's posterior a search follows.
+
+    Attributes
+    ----------
+    omitted : float
+        Mass that a stage may drop before it is refined.
+    omitted_last : float
+        Mass that the M-step may do without.
+    limit : int
+        Most hypotheses that an image keeps in a stage.
+    extra_levels : int
+        Levels beyond the one that the resolution asks for.
+    """
+
+    omitted: float
+    omitted_last: float
+    limit: int
+    extra_levels: int = 0
+
+
+LEARNING = Thoroughness(omitted=1e-3, omitted_last=0.03, limit=16)
+DENSE = Thoroughness(omitted=1e-2, omitted_last=0.03, limit=64)
+POSING = Thoroughness(omitted=1e-6, omitted_last=0.01, limit=48, extra_levels=1)
+
+SHIFT_PERIODS = 1 / 3
+
+MARCH_FROM, MARCH_FULL, FASTEST_MARCH = 0.5, 0.9, 8.0
+"""Half-map correlations at the edge of the band from which the march quickens, and at which it is this much faster."""
+
+LATE_LEARNING_RATE = 0.1
+LEARNING_RATE_POWER = 0.6
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """The radii of a run and the most iterations that it may take.
+
+    Attributes
+    ----------
+    initial_radius, max_radius : float
+        Fourier radii, cycles a box.
+    initial_iterations, marching_iterations, final_iterations : int
+        At most.
+    """
+
+    initial_radius: float
+    max_radius: float
+    initial_iterations: int
+    marching_iterations: int
+    final_iterations: int
+
+    @property
+    def iterations(self) -> int:
+        """All of them, at most."""
+        return self.initial_iterations + self.marching_iterations + self.final_iterations
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """Where a run stands.
+
+    Attributes
+    ----------
+    iteration : int
+        0-based.
+    phase : {"initial", "marching", "final"}
+    phase_start : int
+        First iteration of the phase.
+    radius : float
+        Fourier radius of this iteration.
+    """
+
+    iteration: int
+    phase: Phase
+    phase_start: int
+    radius: float
+
+
+def plan_run(params: AbInitioParams, box_px: int, box_angstrom: float) -> Plan:
+    """Radii from resolutions, kept inside the image's Nyquist radius."""
+    highest = box_px / 2 - NYQUIST_MARGIN
+    max_radius = min(box_angstrom / params.max_resolution_angstrom, highest)
+    initial_radius = min(box_angstrom / params.initial_resolution_angstrom, max_radius)
+    marching = int(np.ceil((max_radius - initial_radius) / params.fourier_radius_step - 1e-9))
+    return Plan(initial_radius, max_radius, params.initial_iterations, marching, params.final_iterations)
+
+
+def first_progress(plan: Plan) -> Progress:
+    """The first iteration."""
+    return Progress(0, "initial", 0, plan.initial_radius)
+
+
+def next_progress(now: Progress, plan: Plan, params: AbInitioParams, half_correlation: NDArray[np.float64]) -> Progress:
+    """The iteration after this one, given the correlation of the map's halves by shell.
+
+    While the halves agree at the edge of the band, the radius marches faster than its smallest step.
+    """
+    iteration = now.iteration + 1
+    if now.phase == "initial" and iteration < plan.initial_iterations:
+        return replace(now, iteration=iteration)
+    if now.radius >= plan.max_radius:
+        return Progress(iteration, "final", now.phase_start if now.phase == "final" else iteration, plan.max_radius)
+    edge = half_correlation[max(int(now.radius) - 2, 1) : int(now.radius) + 1].mean()
+    speed = 1.0 + (FASTEST_MARCH - 1.0) * np.clip((edge - MARCH_FROM) / (MARCH_FULL - MARCH_FROM), 0.0, 1.0)
+    radius = min(now.radius + float(speed) * params.fourier_radius_step, plan.max_radius)
+    return Progress(iteration, "marching", now.phase_start if now.phase == "marching" else iteration, radius)
+
+
+def minibatch_size(params: AbInitioParams, now: Progress, particles: int) -> int:
+    """Images in an iteration."""
+    late = now.phase == "final" or now.iteration >= params.minibatch_switch_iteration
+    return min(params.final_minibatch if late else params.initial_minibatch, particles)
+
+
+def learning_rate(params: AbInitioParams, now: Progress) -> float:
+    """Weight of a minibatch: constant, then falling as a power, in the final phase as one over its iterations."""
+    if now.iteration < params.learning_rate_duration:
+        return params.learning_rate
+    fall = float((max(params.learning_rate_duration, 1) / (now.iteration + 1)) ** LEARNING_RATE_POWER)
+    rate = max(params.learning_rate * fall, min(LATE_LEARNING_RATE, params.learning_rate))
+    if now.phase != "final":
+        return rate
+    return 1.0 / (1.0 / rate + 0.5 * (now.iteration - now.phase_start))
+
+
+def shift_grid(params: AbInitioParams, radius: float) -> ShiftGrid:
+    """The shifts that go with the stages of a radius: a coarse step is SHIFT_PERIODS of the finest coarse wave."""
+    return ShiftGrid(params.shift_extent, SHIFT_PERIODS / min(radius, COARSE_RADIUS))
+
+
+def stages(radius: float, care: Thoroughness) -> tuple[Stage, ...]:
+    """Levels of the search at a radius: the angular step follows the resolution."""
+    finest = 0
+    while np.deg2rad(COARSE_STEP_DEG / (1 << finest)) * radius > STEP_RADIANS:
+        finest += 1
+    finest += care.extra_levels
+    radii = [min(radius, COARSE_RADIUS * 2**level) for level in range(finest)]
+    last = Stage(finest, radius, care.omitted_last, care.limit)
+    return (*(Stage(level, r, care.omitted, care.limit) for level, r in enumerate(radii)), last)

@@ -1,0 +1,89 @@
+"""Before the first iteration: the background's noise, a random map of the images' power, and the noise's inflation."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from coldstart.engine.images import ImagePreparer, MinibatchLoader
+from coldstart.engine.search import FourierMap, PoseSearch
+from coldstart.engine.update import PADDING
+from coldstart.model.fourier import HalfPlane, radius_grid, spectrum_of, volume_of
+from coldstart.model.mask import soft_window
+from coldstart.model.noise import NoiseModel
+from coldstart.model.pose_grid import ShiftGrid, rotation_grid
+from coldstart.params import AbInitioParams
+
+SIGNAL_SHARE = 0.5
+"""A random map explains nothing; one as strong as the truth would sharpen the posteriors all the same."""
+
+MEAN_CTF_SQUARED = 0.5
+"""Of an oscillating CTF."""
+
+MAX_INFLATION = 64.0
+BISECTIONS = 6
+
+
+def initial_noise(params: AbInitioParams, preparer: ImagePreparer, rows: NDArray[np.int64]) -> NoiseModel:
+    """The noise of the images' background, not inflated."""
+    background = preparer.noise_variance(rows)
+    nothing = np.zeros_like(background)
+    return NoiseModel(background, nothing, 0.0, params.noise_prior_weight, params.noise_initial_weight, 1.0)
+
+
+def random_map(rng: np.random.Generator, side: int, params: AbInitioParams) -> NDArray[np.float32]:
+    """Positive noise, low-passed and windowed, of root mean square 1; (side, side, side) float32, [z, y, x]."""
+    noise = rng.standard_normal((side,) * 3).astype(np.float32)
+    lowpass = np.exp(-0.5 * (radius_grid(side) / (0.5 * params.initial_lowpass_radius)) ** 2)
+    window = soft_window(side, 3, params.window_inner_radius, params.window_outer_radius)
+    volume = np.maximum(volume_of(spectrum_of(noise) * lowpass), 0.0) * window
+    return np.asarray(volume / np.sqrt(np.mean(volume**2)), dtype=np.float32)
+
+
+def signal_power(power: NDArray[np.float64], noise: NDArray[np.float64], plane: HalfPlane, radius: int) -> float:
+    """What the images have above their noise up to a radius, summed over coefficients; never quite zero.
+
+    Parameters
+    ----------
+    power, noise : (shells,) float64
+        Of a coefficient.
+    """
+    sizes = plane.shell_sizes[:radius]
+    return float(max(np.sum((power - noise)[:radius] * sizes), 1e-6 * np.sum(noise[:radius] * sizes)))
+
+
+def scale_to_signal(
+    volume: NDArray[np.float32], sliceable: NDArray[np.complex64], signal: float, plane: HalfPlane, radius: int,
+    mean_ctf_squared: float,
+) -> NDArray[np.float32]:  # fmt: skip
+    """The map scaled so that its slices under a mean CTF have SIGNAL_SHARE of the images' signal power."""
+    shell = np.rint(radius_grid(sliceable.shape[0]) / PADDING).astype(np.int64).ravel()
+    power = np.bincount(shell, np.abs(sliceable.ravel()) ** 2) / np.maximum(np.bincount(shell), 1)
+    own = mean_ctf_squared * float(np.sum(power[1 : radius + 1] * plane.shell_sizes[:radius]))
+    return volume * np.float32(np.sqrt(SIGNAL_SHARE * signal / own))
+
+
+def find_inflation(
+    rows: NDArray[np.int64], volume: FourierMap, noise: NoiseModel, target: float, radius: float, shifts: ShiftGrid,
+    loader: MinibatchLoader, search: PoseSearch,
+) -> float:  # fmt: skip
+    """The factor on the noise at which the target share of the coarse rotations is significant.
+
+    The effective number of rotations grows with the factor: bisection of its logarithm, at most MAX_INFLATION.
+    """
+
+    def ess_fraction(factor: float) -> float:
+        batch = loader.load(rows, factor * noise.background)
+        ess = search.coarse_ess(batch, volume, np.eye(3), shifts, radius)
+        return float(ess.mean()) / len(rotation_grid(0))
+
+    if ess_fraction(1.0) >= target:
+        return 1.0
+    low, high = 0.0, float(np.log(MAX_INFLATION))
+    for _ in range(BISECTIONS):
+        middle = 0.5 * (low + high)
+        if ess_fraction(float(np.exp(middle))) < target:
+            low = middle
+        else:
+            high = middle
+    return float(np.exp(high))

@@ -1,0 +1,33 @@
+"""The errors that a user can cause or cure. Each message names the thing, the value and the remedy.
+
+Every error here derives from `ColdstartError`; the command line prints its message alone and
+exits with code 2, and the plugin shows it as a notification.
+"""
+
+
+class ColdstartError(Exception):
+    """Base of all errors that carry a message for the user rather than for a developer."""
+
+
+class ParticleFileError(ColdstartError):
+    """A particle table, stack or map cannot be read, or contradicts itself."""
+
+
+class ParameterError(ColdstartError):
+    """A parameter is outside its range, or does not fit the data or another parameter."""
+
+
+class OutputError(ColdstartError):
+    """The run folder cannot be made or written."""
+
+
+class DeviceError(ColdstartError):
+    """No OpenCL device fits the request, or the device failed."""
+
+
+class KernelBuildError(DeviceError):
+    """A kernel did not compile on a device; the message holds device, file and build log."""
+
+
+class DeviceMemoryError(DeviceError):
+    """The declared buffers do not fit the device."""

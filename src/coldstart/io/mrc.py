@@ -1,0 +1,296 @@
+"""MRC stacks and maps, through mrcfile.
+
+Files are opened permissively, since programs of the field write headers that bend the standard (no map identifier, a
+zero machine stamp). A stack is described by its header alone; its pixels are read in batches through a memory map
+that lives no longer than the batch, so that memory use does not grow with the stack.
+"""
+
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import mrcfile
+import numpy as np
+from mrcfile.utils import data_dtype_from_header, spacegroup_is_volume_stack
+from numpy.typing import NDArray
+
+from coldstart.errors import ParticleFileError
+from coldstart.io.files import atomic_path
+
+_HEADER_BYTES = 1024
+_IMAGE_MODES = (0, 1, 2, 6, 12)
+_BYTE_ORDERS: tuple[Literal["little", "big"], ...] = ("little", "big")
+_COMPRESSED = (b"\x1f\x8b", b"BZ")  # gzip, bzip2
+_LABEL = b"Written by coldstart"
+
+
+@dataclass(frozen=True, slots=True)
+class StackHeader:
+    """Where the images of a stack lie in its file.
+
+    Attributes
+    ----------
+    count, box_px : int
+        Number of images, and side of the square images.
+    pixel_size_angstrom : float
+        As the header says; 0 where it does not.
+    dtype : numpy.dtype
+        Of the pixels in the file, with their byte order.
+    offset : int
+        Byte at which the first image begins.
+    """
+
+    path: Path
+    count: int
+    box_px: int
+    pixel_size_angstrom: float
+    dtype: np.dtype[Any]
+    offset: int
+
+    def open(self) -> NDArray[Any]:
+        """Map the images into memory, (count, box, box), read only."""
+        shape = (self.count, self.box_px, self.box_px)
+        return np.memmap(self.path, dtype=self.dtype, mode="r", offset=self.offset, shape=shape)
+
+
+def find_stack(path: Path) -> Path | None:
+    """Return this stack's file, under the other of the extensions .mrcs and .mrc if need be; None if there is none."""
+    other = {".mrcs": ".mrc", ".mrc": ".mrcs"}.get(path.suffix.lower())
+    candidates = [path] if other is None else [path, path.with_suffix(other)]
+    return next((candidate for candidate in candidates if candidate.is_file()), None)
+
+
+def read_stack_header(path: Path) -> StackHeader:
+    """Describe a stack from its header and the length of its file, without reading pixels.
+
+    Raises
+    ------
+    ParticleFileError
+        If the file is missing, no MRC file, truncated, of a mode that holds no images, or its images are not square
+        with an even side.
+    """
+    header, file_bytes = _read_header(path)
+    columns, rows, count = int(header.nx), int(header.ny), int(header.nz)
+    if columns != rows or columns < 2 or columns % 2:
+        raise ParticleFileError(
+            f"{path}: the images are {columns} x {rows} px, but must be square with an even side. "
+            "Extract the particles again with an even box, or crop them."
+        )
+    dtype = data_dtype_from_header(header)
+    offset = _HEADER_BYTES + int(header.nsymbt)
+    whole = max(0, file_bytes - offset) // (columns * rows * dtype.itemsize)
+    if whole < count:
+        raise ParticleFileError(
+            f"{path} is truncated: its header promises {count} images, the file holds {whole} whole ones. "
+            "Copy the file again from where it came from."
+        )
+    return StackHeader(path, count, columns, _voxel_size(header), dtype, offset)
+
+
+class MrcStackSource:
+    """Images out of one or many stacks, by particle row; an `ImageSource`.
+
+    Parameters
+    ----------
+    paths : sequence of Path
+        The stacks.
+    path_index : (N,) int
+        Which of `paths` each particle row is in.
+    slice_index : (N,) int
+        0-based number of the image in its stack.
+
+    Raises
+    ------
+    ParticleFileError
+        If a stack is missing, truncated or not readable, a row asks for an image beyond its stack, or the boxes
+        differ. Only headers are read to find out.
+    """
+
+    def __init__(self, paths: Sequence[Path], path_index: NDArray[np.int64], slice_index: NDArray[np.int64]) -> None:
+        self.paths = tuple(paths)
+        self.path_index = np.asarray(path_index, dtype=np.int64)
+        self.slice_index = np.asarray(slice_index, dtype=np.int64)
+        self.headers = tuple(read_stack_header(path) for path in self.paths)
+        self._check_boxes()
+        self._check_indices()
+
+    @property
+    def box_px(self) -> int:
+        """Side of the images."""
+        return self.headers[0].box_px
+
+    @property
+    def pixel_size_angstrom(self) -> float:
+        """Pixel size in the header of the first stack; 0 where it does not say."""
+        return self.headers[0].pixel_size_angstrom
+
+    def read(self, rows: NDArray[np.int64]) -> NDArray[np.float32]:
+        """Images of these particle rows.
+
+        Parameters
+        ----------
+        rows : (M,) int64
+            In any order, repeats allowed.
+
+        Returns
+        -------
+        (M, box, box) float32, [y, x]
+
+        Raises
+        ------
+        ParticleFileError
+            If an image holds values that are not finite, or a single value throughout.
+        """
+        rows = np.asarray(rows, dtype=np.int64)
+        images = np.empty((len(rows), self.box_px, self.box_px), dtype=np.float32)
+        for stack in np.unique(self.path_index[rows]):
+            places = np.flatnonzero(self.path_index[rows] == stack)
+            # Ascending file order, so that a disk is read in one direction.
+            places = places[np.argsort(self.slice_index[rows[places]], kind="stable")]
+            mapped = self.headers[stack].open()
+            images[places] = mapped[self.slice_index[rows[places]]]
+            # Pages of a map count as memory of this process for as long as the map lives.
+            del mapped
+        self._check_pixels(rows, images)
+        return images
+
+    def _check_boxes(self) -> None:
+        for header in self.headers:
+            if header.box_px != self.box_px:
+                raise ParticleFileError(
+                    f"{header.path} has a box of {header.box_px} px, {self.paths[0]} one of {self.box_px} px. "
+                    "All particles must have one box: extract them again, or run each box by itself."
+                )
+
+    def _check_indices(self) -> None:
+        counts = np.array([header.count for header in self.headers])[self.path_index]
+        beyond = np.flatnonzero((self.slice_index < 0) | (self.slice_index >= counts))
+        if len(beyond):
+            row = int(beyond[0])
+            raise ParticleFileError(
+                f"particle row {row + 1} asks for image {self.slice_index[row] + 1} of "
+                f"{self.paths[self.path_index[row]]}, which has {counts[row]} images. "
+                "The table and the stack do not belong together: find the stack that the table was written for."
+            )
+
+    def _check_pixels(self, rows: NDArray[np.int64], images: NDArray[np.float32]) -> None:
+        lowest, highest = images.min(axis=(1, 2)), images.max(axis=(1, 2))
+        # A NaN or an infinity anywhere in an image shows in its extremes.
+        broken = ~np.isfinite(lowest) | ~np.isfinite(highest)
+        blank = lowest == highest
+        for bad, what in (
+            (broken, "holds values that are not finite (NaN or infinity)"),
+            (blank, "is blank: every pixel has the same value"),
+        ):
+            if bad.any():
+                row = int(rows[np.flatnonzero(bad)[0]])
+                raise ParticleFileError(
+                    f"{self.paths[self.path_index[row]]}, image {self.slice_index[row] + 1} (particle row {row + 1}) "
+                    f"{what}. Remove that particle from the table, or extract it again."
+                )
+
+
+def read_map(path: Path) -> tuple[NDArray[np.float32], float]:
+    """Read a map.
+
+    Returns
+    -------
+    volume : (nz, ny, nx) float32, [z, y, x]
+    voxel_size_angstrom : float
+        As the header says; 0 where it does not.
+
+    Raises
+    ------
+    ParticleFileError
+        If the file is missing, no MRC file, truncated, or holds no single map.
+    """
+    header, file_bytes = _read_header(path)
+    shape = (int(header.nz), int(header.ny), int(header.nx))
+    dtype = data_dtype_from_header(header)
+    offset = _HEADER_BYTES + int(header.nsymbt)
+    if file_bytes < offset + int(np.prod(shape)) * dtype.itemsize:
+        raise ParticleFileError(
+            f"{path} is truncated: its header promises {shape[2]} x {shape[1]} x {shape[0]} voxels."
+        )
+    mapped = np.memmap(path, dtype=dtype, mode="r", offset=offset, shape=shape)
+    return np.array(mapped, dtype=np.float32), _voxel_size(header)
+
+
+def write_map(path: Path, volume: NDArray[np.float32], pixel_size_angstrom: float) -> None:
+    """Write a map, mode 2, with its voxel size, origin 0 and statistics; the same map gives the same bytes.
+
+    Parameters
+    ----------
+    path : Path
+        Appears whole, or not at all.
+    volume : (nz, ny, nx) float32, [z, y, x]
+    pixel_size_angstrom : float
+
+    Raises
+    ------
+    OutputError
+        If the file cannot be written.
+    """
+    with atomic_path(path) as temporary, mrcfile.new(temporary, overwrite=True) as mrc:
+        mrc.set_data(np.ascontiguousarray(volume, dtype=np.float32))
+        mrc.set_volume()
+        mrc.voxel_size = pixel_size_angstrom
+        # mrcfile's own label holds the time of day, and a re-run must give the same bytes.
+        mrc.header.label[:] = b""
+        mrc.header.label[0] = _LABEL
+        mrc.header.nlabl = 1
+
+
+def _read_header(path: Path) -> tuple[Any, int]:
+    """Header of an MRC file as mrcfile's record, and the length of the file in bytes."""
+    if not path.is_file():
+        what = "a folder" if path.is_dir() else "missing"
+        raise ParticleFileError(f"{path} is {what}: give the path of an MRC file.")
+    try:
+        file_bytes = path.stat().st_size
+        with path.open("rb") as stream:
+            _check_start(path, stream.read(_HEADER_BYTES), file_bytes)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", RuntimeWarning)
+            with mrcfile.open(path, mode="r", permissive=True, header_only=True) as mrc:
+                header = mrc.header.copy().view(np.recarray)
+    except (OSError, ValueError) as error:
+        raise ParticleFileError(f"{path} cannot be read as an MRC file: {error}.") from error
+    _check_header(path, header)
+    return header, file_bytes
+
+
+def _check_start(path: Path, start: bytes, file_bytes: int) -> None:
+    """Refuse compressed files, and what mrcfile would read for long before it fails."""
+    if start.startswith(_COMPRESSED):
+        raise ParticleFileError(f"{path} is compressed, so it cannot be read in batches: decompress it first.")
+    if len(start) < _HEADER_BYTES:
+        raise ParticleFileError(f"{path} has {file_bytes} bytes, too few for an MRC file: copy it again.")
+    # The length of the extended header, in either byte order; mrcfile would set aside as much memory.
+    if all(int.from_bytes(start[92:96], order) > file_bytes for order in _BYTE_ORDERS):
+        raise ParticleFileError(f"{path} is not an MRC file: give a stack of images (.mrcs) or a map (.mrc).")
+
+
+def _check_header(path: Path, header: Any) -> None:
+    """Refuse what is not an MRC file at all, or none of real-valued images."""
+    mode = int(header.mode)
+    dimensions = [int(header.nx), int(header.ny), int(header.nz)]
+    if min(dimensions) < 1 or max(dimensions) >= 2**24 or int(header.nsymbt) < 0:
+        raise ParticleFileError(
+            f"{path} is not an MRC file: its header gives {dimensions} as its dimensions. "
+            "Give a stack of images (.mrcs) or a map (.mrc)."
+        )
+    if mode not in _IMAGE_MODES:
+        raise ParticleFileError(
+            f"{path} is of MRC mode {mode}, but images are read from modes {', '.join(map(str, _IMAGE_MODES))}. "
+            "Convert the file, for example to mode 2 (float32)."
+        )
+    if spacegroup_is_volume_stack(header.ispg):
+        raise ParticleFileError(f"{path} holds several maps in one file: write each map, or the images, to a file.")
+
+
+def _voxel_size(header: Any) -> float:
+    """Size of a voxel along x in Å; 0 where the header does not say."""
+    return float(header.cella.x) / int(header.mx) if int(header.mx) > 0 else 0.0

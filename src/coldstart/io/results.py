@@ -1,0 +1,262 @@
+"""The run folder: what is in it, and how it is written and read.
+
+    params.json           the parameters
+    summary.json          status and figures of the run; there from the start, with status "running"
+    log.jsonl             one line an iteration
+    snapshots/            the maps while the run goes on, iteration_NNNNN_class_N.mrc
+    volume.mrc            the map; volume_class_N.mrc where there are several classes
+    particles.star        the particles that were used, with their poses
+    particles_unused.star the others, if any
+
+Every file appears whole or not at all, except log.jsonl, which grows by whole lines.
+"""
+
+import json
+import math
+import re
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+
+from coldstart.errors import OutputError
+from coldstart.io.files import write_text_atomically
+from coldstart.io.mrc import MrcStackSource, write_map
+from coldstart.io.star_write import write_particles, write_unused
+from coldstart.model.particles import Particles
+from coldstart.model.state import IterationStats, RunResult, Snapshot
+from coldstart.params import AbInitioParams
+
+Status = Literal["running", "completed", "stopped", "failed"]
+
+_SNAPSHOT_PATTERN = re.compile(r"iteration_(\d+)_class_(\d+)\.mrc")
+
+
+@dataclass(frozen=True, slots=True)
+class ClassSummary:
+    """A class in `summary.json`: its 1-based number, the finest detail of its map, and its share of the particles."""
+
+    number: int
+    resolution_angstrom: float | None
+    particle_share: float
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """The run in figures, as `summary.json` holds them; a figure that is not known yet is None.
+
+    Attributes
+    ----------
+    status : {"running", "completed", "stopped", "failed"}
+        "stopped" where the user ended it early.
+    seed : int
+    device : str or None
+        Name of the OpenCL device.
+    wall_seconds, cpu_seconds : float or None
+        Time by the clock, and processor time of the whole process.
+    peak_host_bytes, peak_device_bytes : int or None
+        Most memory in use at once, of the process and of the device.
+    iterations, image_visits : int or None
+        Iterations done, and images seen in them, repeats counted.
+    particles_used, particles_unused : int or None
+    classes : tuple of ClassSummary
+    converged : bool
+        True when the iterations ended because the map no longer changed.
+    notes : tuple of str
+        Remarks for the user; the error, where the run failed.
+    """
+
+    status: Status
+    seed: int
+    device: str | None = None
+    wall_seconds: float | None = None
+    cpu_seconds: float | None = None
+    peak_host_bytes: int | None = None
+    peak_device_bytes: int | None = None
+    iterations: int | None = None
+    image_visits: int | None = None
+    particles_used: int | None = None
+    particles_unused: int | None = None
+    classes: tuple[ClassSummary, ...] = ()
+    converged: bool = False
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class SnapshotFile:
+    """A map written during the run: its iteration, the 1-based number of its class, and its file."""
+
+    iteration: int
+    class_number: int
+    path: Path
+
+
+@dataclass(frozen=True, slots=True)
+class RunFolder:
+    """A run folder at `path`. `create` makes a new one; the constructor takes one that is there, for reading."""
+
+    path: Path
+
+    @classmethod
+    def create(cls, path: Path) -> "RunFolder":
+        """Make the folder, with its parents.
+
+        Raises
+        ------
+        OutputError
+            If the path is a file or a folder with something in it, or cannot be made or written.
+        """
+        path = Path(path)
+        if path.exists() and not path.is_dir():
+            raise OutputError(f"the output folder {path} is a file: choose another path.")
+        try:
+            if path.is_dir() and any(path.iterdir()):
+                raise OutputError(f"the output folder {path} is not empty: choose another one, or empty it first.")
+            (path / "snapshots").mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise OutputError(
+                f"the output folder {path} cannot be made: {error.strerror or error}. "
+                "Choose a folder that you may write."
+            ) from error
+        return cls(path)
+
+    @property
+    def report_path(self) -> Path:
+        """Where the report goes."""
+        return self.path / "report.html"
+
+    @property
+    def particles_path(self) -> Path:
+        """Table of the particles that were used."""
+        return self.path / "particles.star"
+
+    @property
+    def unused_path(self) -> Path:
+        """Table of the particles that were not used; there only if there are any."""
+        return self.path / "particles_unused.star"
+
+    def volume_path(self, class_number: int, classes: int) -> Path:
+        """Map of a class, numbered from 1, in a run with this many classes."""
+        return self.path / ("volume.mrc" if classes == 1 else f"volume_class_{class_number}.mrc")
+
+    def write_params(self, params: AbInitioParams) -> None:
+        """Write params.json."""
+        self._write_json("params.json", params.model_dump(mode="json"))
+
+    def write_summary(self, summary: Summary) -> None:
+        """Write summary.json, in place of an earlier one."""
+        record = asdict(summary)
+        record["classes"] = [{"class": entry.pop("number"), **entry} for entry in record["classes"]]
+        self._write_json("summary.json", record)
+
+    def append_iteration(self, stats: IterationStats) -> None:
+        """Add a line to log.jsonl.
+
+        Raises
+        ------
+        OutputError
+            If the file cannot be written.
+        """
+        line = json.dumps(_plain(asdict(stats)), ensure_ascii=False, allow_nan=False)
+        path = self.path / "log.jsonl"
+        try:
+            with path.open("a", encoding="utf-8", newline="\n") as log:
+                log.write(line + "\n")
+        except OSError as error:
+            raise OutputError(
+                f"{path} cannot be written: {error.strerror or error}. Check the free space and the permissions."
+            ) from error
+
+    def write_snapshot(self, snapshot: Snapshot) -> tuple[SnapshotFile, ...]:
+        """Write the maps after an iteration, one file a class."""
+        files = []
+        for number, volume in enumerate(snapshot.volumes, 1):
+            path = self.path / "snapshots" / f"iteration_{snapshot.stats.iteration:05d}_class_{number}.mrc"
+            write_map(path, volume, snapshot.voxel_size_angstrom)
+            files.append(SnapshotFile(snapshot.stats.iteration, number, path))
+        return tuple(files)
+
+    def write_result(self, particles: Particles, result: RunResult, source: MrcStackSource | None = None) -> None:
+        """Write the maps and the particle tables.
+
+        Parameters
+        ----------
+        particles : Particles
+            All particles of the input.
+        result : RunResult
+        source : MrcStackSource, optional
+            The stacks that were read; with it, relative image names in the tables lead from this folder to them.
+        """
+        classes = len(result.volumes)
+        for number, volume in enumerate(result.volumes, 1):
+            write_map(self.volume_path(number, classes), volume, result.pixel_size_angstrom)
+        write_particles(self.particles_path, particles, result.poses, source)
+        unused = np.setdiff1d(np.arange(particles.count, dtype=np.int64), result.poses.particle)
+        if len(unused):
+            write_unused(self.unused_path, particles, unused, source)
+
+    def load_params(self) -> AbInitioParams:
+        """Read params.json."""
+        return AbInitioParams.model_validate(self._read_json("params.json"))
+
+    def load_summary(self) -> Summary:
+        """Read summary.json."""
+        record = self._read_json("summary.json")
+        classes = tuple(
+            ClassSummary(entry["class"], entry["resolution_angstrom"], entry["particle_share"])
+            for entry in record.pop("classes")
+        )
+        return Summary(**{**record, "notes": tuple(record["notes"]), "classes": classes})
+
+    def load_iterations(self) -> tuple[IterationStats, ...]:
+        """Read log.jsonl; a last line that was cut off by a crash is left out."""
+        path = self.path / "log.jsonl"
+        if not path.is_file():
+            return ()
+        whole, _, _ = path.read_text(encoding="utf-8").rpartition("\n")
+        return tuple(_stats(json.loads(line)) for line in whole.splitlines())
+
+    def load_snapshots(self) -> tuple[SnapshotFile, ...]:
+        """List the snapshots, by iteration and class."""
+        found = []
+        for path in (self.path / "snapshots").glob("*.mrc"):
+            match = _SNAPSHOT_PATTERN.fullmatch(path.name)
+            if match is not None:
+                found.append(SnapshotFile(int(match[1]), int(match[2]), path))
+        return tuple(sorted(found, key=lambda snapshot: (snapshot.iteration, snapshot.class_number)))
+
+    def _write_json(self, name: str, record: Mapping[str, Any]) -> None:
+        text = json.dumps(_plain(record), indent=2, ensure_ascii=False, allow_nan=False)
+        write_text_atomically(self.path / name, text + "\n")
+
+    def _read_json(self, name: str) -> dict[str, Any]:
+        path = self.path / name
+        try:
+            record = json.loads(path.read_text(encoding="utf-8"))
+        except (OSError, ValueError) as error:
+            raise OutputError(f"{path} cannot be read: {error}. Give the folder of a coldstart run.") from error
+        return dict(record)
+
+
+def _plain(value: Any) -> Any:
+    """Turn a record into what plain JSON holds: no NumPy numbers or tuples, and null for what is not finite."""
+    if isinstance(value, Mapping):
+        return {str(key): _plain(entry) for key, entry in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(entry) for entry in value]
+    if isinstance(value, np.generic):
+        value = value.item()
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value
+
+
+def _stats(record: dict[str, Any]) -> IterationStats:
+    """Read a line of the log; a null stands for a number that was not finite."""
+    values: dict[str, Any] = {}
+    for item in fields(IterationStats):
+        value = record[item.name]
+        values[item.name] = math.nan if value is None else value
+    return IterationStats(**values)

@@ -1,0 +1,89 @@
+"""Particles: what is known of each image before the run, as immutable columns.
+
+Rows keep the order of the input table. Columns that the program does not interpret are carried as
+the strings they were, so that a written table can hold them unchanged.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+FloatColumn = NDArray[np.float64]
+
+
+class ImageSource(Protocol):
+    """Where pixels come from: the engine asks for rows, `io` answers from memory-mapped stacks."""
+
+    def read(self, rows: NDArray[np.int64]) -> NDArray[np.float32]:
+        """Images of these particle rows, (len(rows), box, box) float32, [y, x]."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Ctf:
+    """Contrast transfer parameters, one row a particle.
+
+    Attributes
+    ----------
+    defocus_u_angstrom, defocus_v_angstrom : (N,) float64
+        Defocus along and across the astigmatism direction; positive is underfocus.
+    defocus_angle_deg : (N,) float64
+        Angle between x and the direction of `defocus_u`.
+    voltage_kv, cs_mm, amplitude_contrast, phase_shift_deg, b_factor_angstrom2, scale : (N,) float64
+        Voltage, spherical aberration, amplitude contrast (fraction), phase plate shift, envelope B factor and scale.
+    """
+
+    defocus_u_angstrom: FloatColumn
+    defocus_v_angstrom: FloatColumn
+    defocus_angle_deg: FloatColumn
+    voltage_kv: FloatColumn
+    cs_mm: FloatColumn
+    amplitude_contrast: FloatColumn
+    phase_shift_deg: FloatColumn
+    b_factor_angstrom2: FloatColumn
+    scale: FloatColumn
+
+
+@dataclass(frozen=True, slots=True)
+class CarriedTable:
+    """Columns as they stood in the input, name -> (rows,) array of str."""
+
+    columns: Mapping[str, NDArray[np.str_]] = field(default_factory=dict)
+
+    def __len__(self) -> int:
+        return len(next(iter(self.columns.values()), ()))
+
+
+@dataclass(frozen=True, slots=True)
+class Particles:
+    """One row an image, in the order of the input.
+
+    Attributes
+    ----------
+    box_px : int
+        Side of the square images, even.
+    pixel_size_angstrom : float
+        Å a pixel of the stack.
+    ctf : Ctf or None
+        None where the images carry no CTF (class averages, `--no-ctf`).
+    table, optics : CarriedTable
+        The input's particle and optics tables, uninterpreted.
+    name : str
+        Where the particles came from, for messages.
+    """
+
+    count: int
+    box_px: int
+    pixel_size_angstrom: float
+    ctf: Ctf | None
+    table: CarriedTable = field(default_factory=CarriedTable)
+    optics: CarriedTable = field(default_factory=CarriedTable)
+    name: str = "particles"
+
+    @property
+    def box_angstrom(self) -> float:
+        """Side of the box in Å: the unit of Fourier radii is one over this."""
+        return self.box_px * self.pixel_size_angstrom

@@ -1,0 +1,162 @@
+"""The parameters of a run, stated once: API, command line, `params.json` and the plugin's form all derive from here.
+
+A field carries its default, its range, a title, one sentence of help, and in `json_schema_extra` the group it is
+shown under and its unit. Defaults are CryoSPARC's wherever it has the parameter (docs/parameters.md names the pairs).
+"""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+COMMON = "Commonly adjusted"
+INPUT = "Input"
+SCHEDULE = "Schedule"
+VOLUME = "Volume"
+NOISE = "Noise"
+SEARCH = "Pose search"
+COMPUTE = "Device"
+
+GROUPS = (COMMON, INPUT, SCHEDULE, VOLUME, NOISE, SEARCH, COMPUTE)
+
+
+def _field(default: Any, title: str, description: str, group: str, unit: str = "", **limits: Any) -> Any:
+    """A pydantic field with this module's metadata."""
+    return Field(
+        default, title=title, description=description, json_schema_extra={"group": group, "unit": unit}, **limits
+    )
+
+
+Fraction = Annotated[float, Field(gt=0, le=1)]
+
+
+class AbInitioParams(BaseModel):
+    """Everything that decides the outcome of an ab-initio run, besides the particles.
+
+    Frozen and strict about names: an unknown field is an error, so that a typo in `params.json` is never ignored.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    # Commonly adjusted
+    classes: int = _field(1, "Number of classes", "How many maps to reconstruct.", COMMON, ge=1, le=100)
+    particles_to_use: int | None = _field(
+        None, "Particles to use", "Use only this many, from the beginning of the stack; all when empty.", COMMON, ge=1
+    )
+    initial_resolution_angstrom: float = _field(
+        35.0, "Initial resolution", "Resolution at which the search starts.", COMMON, "Å", gt=0
+    )
+    max_resolution_angstrom: float = _field(
+        12.0, "Maximum resolution", "Finest detail that is used for the poses and kept in the map.", COMMON, "Å", gt=0
+    )
+    initial_minibatch: int = _field(
+        90, "Initial minibatch size", "Images in each of the first iterations.", COMMON, "images", ge=1
+    )
+    final_minibatch: int = _field(
+        300, "Final minibatch size", "Images in each later iteration.", COMMON, "images", ge=1
+    )
+    symmetry: str = _field("C1", "Symmetry", "Point group imposed on the map; C1 is recommended.", COMMON)
+    seed: int = _field(0, "Random seed", "Same particles, seed and device give the same bytes.", COMMON, ge=0, lt=2**63)
+
+    # Input
+    pixel_size_angstrom: float | None = _field(
+        None, "Pixel size", "Pixel size of the stack, where its table or header lacks it or is wrong.", INPUT, "Å", gt=0
+    )
+    ctf: bool = _field(
+        True,
+        "CTF",
+        "Model the contrast transfer function; switch off for class averages or phase-flipped images.",
+        INPUT,
+    )
+    invert: bool = _field(False, "Invert contrast", "Particles are darker than the background.", INPUT)
+    window_images: bool = _field(True, "Window images", "Fade each image to zero outside a soft circle.", INPUT)
+    window_inner_radius: Fraction = _field(
+        0.85, "Window inner radius", "Where the soft window starts to fall.", INPUT, "of half the box"
+    )
+    window_outer_radius: Fraction = _field(
+        0.99, "Window outer radius", "Where the soft window reaches zero.", INPUT, "of half the box"
+    )
+
+    # Schedule
+    initial_iterations: int = _field(200, "Initial iterations", "Iterations at the initial resolution.", SCHEDULE, ge=1)
+    final_iterations: int = _field(
+        300,
+        "Final iterations",
+        "Iterations at the maximum resolution, at most: they end once the map has converged.",
+        SCHEDULE,
+        ge=0,
+    )
+    minibatch_switch_iteration: int = _field(
+        300, "Iterations with the initial minibatch", "When the minibatch changes to its final size.", SCHEDULE, ge=0
+    )
+    fourier_radius_step: float = _field(
+        0.04,
+        "Fourier radius step",
+        "Increase of the resolution radius an iteration between the phases.",
+        SCHEDULE,
+        "1/box",
+        gt=0,
+    )
+    learning_rate: Fraction = _field(
+        0.4, "Initial learning rate", "Weight of a new minibatch against all earlier ones.", SCHEDULE
+    )
+    learning_rate_duration: int = _field(
+        100, "Initial learning rate duration", "Iterations before the learning rate falls.", SCHEDULE, ge=0
+    )
+
+    # Volume
+    window_volume: bool = _field(
+        True, "Window volume", "Fade the map to zero outside a soft sphere at every iteration.", VOLUME
+    )
+    center: bool = _field(True, "Center volume", "Keep the centre of mass of the map in the middle of the box.", VOLUME)
+    nonnegative: bool = _field(
+        True, "Enforce non-negativity", "Set negative densities to zero at every iteration.", VOLUME
+    )
+    initial_lowpass_radius: float = _field(
+        7.0, "Initial low-pass radius", "Fourier radius to which the random start is filtered.", VOLUME, "1/box", gt=0
+    )
+
+    # Noise
+    noise_model: Literal["symmetric", "white"] = _field(
+        "symmetric", "Noise model", "symmetric: one variance a Fourier shell; white: one for all.", NOISE
+    )
+    noise_prior_weight: float = _field(
+        50.0, "Noise prior weight", "Weight of the background's variance.", NOISE, "images", ge=0
+    )
+    noise_initial_weight: float = _field(
+        5000.0, "Noise initial weight", "Weight of the inflated variance at the start.", NOISE, "images", ge=0
+    )
+    noise_initial_scale: float | None = _field(
+        None,
+        "Noise initial scale",
+        "Factor on the noise variance at the start; found from the target ESS when empty.",
+        NOISE,
+        ge=1,
+    )
+    target_ess_fraction: Fraction = _field(
+        0.011, "Target 3D ESS fraction", "Share of all poses that are significant at the first iteration.", NOISE
+    )
+
+    # Pose search
+    shift_extent: Annotated[float, Field(ge=0, le=0.5)] = _field(
+        0.1, "Shift extent", "Largest in-plane shift that is searched.", SEARCH, "of the box"
+    )
+
+    # Device
+    device: str | None = _field(
+        None,
+        "Device",
+        "Number, platform:device number, or part of the name of an OpenCL device; the best one when empty.",
+        COMPUTE,
+    )
+    threads: int | None = _field(None, "Threads", "CPU threads; all when empty.", COMPUTE, ge=1)
+
+    @model_validator(mode="after")
+    def _consistent(self) -> "AbInitioParams":
+        if self.max_resolution_angstrom > self.initial_resolution_angstrom:
+            raise ValueError(
+                f"the maximum resolution ({self.max_resolution_angstrom:g} Å) is coarser than the initial one "
+                f"({self.initial_resolution_angstrom:g} Å): give a smaller number of Å for the maximum"
+            )
+        if self.window_inner_radius > self.window_outer_radius:
+            raise ValueError("the window's inner radius must not exceed its outer radius")
+        return self

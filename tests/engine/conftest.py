@@ -1,0 +1,112 @@
+"""A device, and particles in memory whose truth is known exactly."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from coldstart.compute.session import Session, open_session
+from coldstart.demo.molecule import Molecule, make_molecule, molecule_map
+from coldstart.demo.simulate import clean_images
+from coldstart.errors import DeviceError
+from coldstart.model.particles import Ctf, Particles
+
+
+@pytest.fixture(scope="session")
+def session() -> Iterator[Session]:
+    """The device that a run would take."""
+    try:
+        opened = open_session()
+    except DeviceError as error:
+        pytest.skip(str(error))
+    with opened:
+        yield opened
+
+
+@dataclass
+class ImagesInMemory:
+    """An image source that counts how many images it was asked for."""
+
+    images: NDArray[np.float32]
+    reads: int = 0
+
+    def read(self, rows: NDArray[np.int64]) -> NDArray[np.float32]:
+        self.reads += len(rows)
+        return self.images[rows]
+
+
+@pytest.fixture
+def in_memory():
+    """Particles and their image source: (images, Å a pixel, Ctf or None) -> (Particles, ImagesInMemory)."""
+
+    def make(images, pixel_size_angstrom, ctf=None):
+        particles = Particles(len(images), images.shape[-1], pixel_size_angstrom, ctf)
+        return particles, ImagesInMemory(images)
+
+    return make
+
+
+@pytest.fixture
+def some_ctf(rng):
+    """CTFs of every kind of parameter, one row an image."""
+
+    def make(count):
+        return Ctf(
+            defocus_u_angstrom=rng.uniform(9000, 24000, count),
+            defocus_v_angstrom=rng.uniform(9000, 24000, count),
+            defocus_angle_deg=rng.uniform(-90, 180, count),
+            voltage_kv=rng.choice([200.0, 300.0], count),
+            cs_mm=rng.choice([2.0, 2.7], count),
+            amplitude_contrast=rng.choice([0.07, 0.1], count),
+            phase_shift_deg=rng.uniform(0, 90, count),
+            b_factor_angstrom2=rng.uniform(0, 100, count),
+            scale=rng.uniform(0.8, 1.3, count),
+        )
+
+    return make
+
+
+BOX, PIXEL, SIDE = 32, 9.0, 30
+
+
+@dataclass(frozen=True)
+class Truth:
+    """Images of a molecule under white noise of variance 1, and what is true of them.
+
+    Attributes
+    ----------
+    volume : (SIDE, SIDE, SIDE) float32
+        The molecule on the engine's grid and in its grey scale: its slices are the images' coefficients.
+    matrices : (N, 3, 3) float64
+    shift_px : (N, 2) float64
+        How far the particle was moved along x and y.
+    """
+
+    particles: Particles
+    source: ImagesInMemory
+    volume: NDArray[np.float32]
+    matrices: NDArray[np.float64]
+    shift_px: NDArray[np.float64]
+
+
+@pytest.fixture(scope="session")
+def molecule() -> Molecule:
+    """A made-up molecule of 150 Å, in a box of twice that."""
+    return make_molecule(1)
+
+
+@pytest.fixture
+def simulated(rng, in_memory, molecule):
+    """(matrices, shift_px, ctf, signal to noise) -> Truth."""
+
+    def make(matrices, shift_px, ctf=None, snr=1.0):
+        images = clean_images(molecule, matrices, shift_px, ctf, BOX, PIXEL)
+        scale = np.float32(np.sqrt(snr) / images.std())
+        noise = rng.standard_normal(images.shape).astype(np.float32)
+        particles, source = in_memory(scale * images + noise, PIXEL, ctf)
+        volume = molecule_map(molecule, SIDE, BOX * PIXEL / SIDE) * (scale / BOX)
+        return Truth(particles, source, volume, matrices, shift_px)
+
+    return make

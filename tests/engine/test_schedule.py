@@ -1,0 +1,148 @@
+import numpy as np
+import pytest
+
+from coldstart.engine.schedule import (
+    DENSE,
+    LEARNING,
+    POSING,
+    STEP_RADIANS,
+    Progress,
+    first_progress,
+    learning_rate,
+    minibatch_size,
+    next_progress,
+    plan_run,
+    shift_grid,
+    stages,
+)
+from coldstart.model.pose_grid import COARSE_STEP_DEG
+from coldstart.params import AbInitioParams
+
+BOX_PX = 256
+NOTHING_AGREES, ALL_AGREES = np.zeros(200), np.ones(200)
+
+
+def progress(plan, params, half_correlation=NOTHING_AGREES):
+    """Every iteration of a run that does not end before its time."""
+    now = first_progress(plan)
+    while not (now.phase == "final" and now.iteration - now.phase_start >= plan.final_iterations):
+        yield now
+        now = next_progress(now, plan, params, half_correlation)
+
+
+@pytest.mark.parametrize(
+    ("box_angstrom", "initial_radius", "max_radius", "marching", "total", "visits_thousands"),
+    [
+        (200, 5.7, 16.7, 274, 774, 169),
+        (250, 7.1, 20.8, 343, 843, 190),
+        (300, 8.6, 25.0, 411, 911, 210),
+        (400, 11.4, 33.3, 548, 1048, 251),
+        (600, 17.1, 50.0, 822, 1322, 334),
+    ],
+)
+def test_iterations_and_image_visits_of_the_defaults(
+    box_angstrom, initial_radius, max_radius, marching, total, visits_thousands
+):
+    """CryoSPARC's: (box / 12 - box / 35) / 0.04 iterations in between, batches of 90 and 300."""
+    params = AbInitioParams()
+    plan = plan_run(params, BOX_PX, box_angstrom)
+    assert plan.initial_radius == pytest.approx(initial_radius, abs=0.05)
+    assert plan.max_radius == pytest.approx(max_radius, abs=0.05)
+    assert plan.marching_iterations == marching
+    assert plan.iterations == total
+    run = list(progress(plan, params))
+    assert len(run) == total
+    visits = sum(minibatch_size(params, now, 10**6) for now in run)
+    assert round(visits / 1000) == visits_thousands
+
+
+def test_radii_stay_inside_the_images():
+    plan = plan_run(AbInitioParams(max_resolution_angstrom=1.0, initial_resolution_angstrom=2.0), 64, 64 * 3.0)
+    assert plan.max_radius < 32
+    assert plan.initial_radius == plan.max_radius
+    assert plan.marching_iterations == 0
+
+
+@pytest.mark.parametrize("step", [0.04, 0.1, 1.0])
+def test_the_radius_rises_from_the_first_to_the_last(step):
+    params = AbInitioParams(initial_iterations=10, final_iterations=7, fourier_radius_step=step)
+    plan = plan_run(params, BOX_PX, 240.0)
+    run = list(progress(plan, params))
+    assert [now.iteration for now in run] == list(range(plan.iterations))
+    radius = np.array([now.radius for now in run])
+    assert (radius[:10] == plan.initial_radius).all()
+    assert (np.diff(radius) >= 0).all()
+    assert np.diff(radius).max() <= step + 1e-9
+    assert (radius[-7:] == plan.max_radius).all()
+    phases = [now.phase for now in run]
+    assert phases == ["initial"] * 10 + ["marching"] * plan.marching_iterations + ["final"] * 7
+    starts = {"initial": 0, "marching": 10, "final": plan.iterations - 7}
+    assert all(now.phase_start == starts[now.phase] for now in run)
+
+
+def test_the_march_quickens_where_the_halves_agree():
+    params = AbInitioParams(initial_iterations=5, final_iterations=5)
+    plan = plan_run(params, BOX_PX, 300.0)
+    lengths = [len(list(progress(plan, params, np.full(200, value)))) for value in (0.0, 0.7, 1.0)]
+    assert lengths[0] == plan.iterations
+    assert lengths[0] > lengths[1] > lengths[2]
+
+
+def test_only_the_edge_of_the_band_counts_for_the_march():
+    params = AbInitioParams(initial_iterations=1)
+    plan = plan_run(params, BOX_PX, 300.0)
+    now = Progress(50, "marching", 1, 15.0)
+    low, beyond = np.where(np.arange(200) < 12, 1.0, 0.0), np.where(np.arange(200) > 15, 1.0, 0.0)
+    for agreement in (low, beyond):
+        assert next_progress(now, plan, params, agreement).radius == pytest.approx(15.04)
+    assert next_progress(now, plan, params, ALL_AGREES).radius > 15.1
+
+
+def test_minibatches():
+    params = AbInitioParams(initial_minibatch=50, final_minibatch=200, minibatch_switch_iteration=30)
+    assert minibatch_size(params, Progress(29, "marching", 10, 9.0), 10**6) == 50
+    assert minibatch_size(params, Progress(30, "marching", 10, 9.0), 10**6) == 200
+    assert minibatch_size(params, Progress(12, "final", 11, 9.0), 10**6) == 200
+    assert minibatch_size(params, Progress(99, "final", 11, 9.0), 120) == 120
+
+
+def test_learning_rate_is_constant_then_falls():
+    params = AbInitioParams(learning_rate=0.3, learning_rate_duration=40)
+    plan = plan_run(params, BOX_PX, 250.0)
+    rates = np.array([learning_rate(params, now) for now in progress(plan, params)])
+    assert (rates[:40] == 0.3).all()
+    assert (np.diff(rates[39:]) <= 0).all()
+    assert (rates > 0).all()
+    marching_end = plan.initial_iterations + plan.marching_iterations
+    assert rates[-1] < 0.2 * rates[marching_end - 1]
+
+
+@pytest.mark.parametrize("care", [LEARNING, DENSE, POSING])
+@pytest.mark.parametrize("radius", [3.0, 7.6, 8.0, 12.3, 20.0, 33.3, 60.0])
+def test_the_search_is_as_fine_as_the_resolution_needs(radius, care):
+    levels = stages(radius, care)
+    assert [stage.level for stage in levels] == list(range(len(levels)))
+    radii = [stage.radius for stage in levels]
+    assert radii == sorted(radii)
+    assert radii[-1] == radius
+    needed = len(levels) - 1 - care.extra_levels
+    steps = [np.deg2rad(COARSE_STEP_DEG / 2**stage.level) for stage in levels]
+    assert steps[needed] * radius <= STEP_RADIANS
+    assert needed == 0 or steps[needed - 1] * radius > STEP_RADIANS
+    assert all(stage.limit == care.limit for stage in levels)
+    assert levels[-1].omitted == care.omitted_last
+    assert all(stage.omitted == care.omitted for stage in levels[:-1])
+
+
+def test_posing_is_the_most_thorough():
+    assert POSING.omitted <= min(LEARNING.omitted, DENSE.omitted)
+    assert POSING.omitted_last <= min(LEARNING.omitted_last, DENSE.omitted_last)
+    assert POSING.limit >= LEARNING.limit
+    assert POSING.extra_levels >= LEARNING.extra_levels
+
+
+@pytest.mark.parametrize("radius", [3.0, 8.0, 25.0])
+def test_coarse_shifts_follow_the_finest_wave_of_the_coarse_stage(radius):
+    grid = shift_grid(AbInitioParams(shift_extent=0.15), radius)
+    assert grid.extent == 0.15
+    assert 0.2 < grid.step * stages(radius, LEARNING)[0].radius < 0.5

@@ -1,0 +1,139 @@
+import numpy as np
+import pytest
+
+from coldstart.demo.simulate import random_ctf
+from coldstart.engine.images import ImagePreparer, MinibatchLoader
+from coldstart.engine.search import FourierMap, PoseSearch, Stage
+from coldstart.engine.update import PADDING, MapUpdater
+from coldstart.model.fourier import HalfPlane
+from coldstart.model.pose_grid import ShiftGrid, rotation_grid
+from coldstart.model.so3 import geodesic_distance_deg, random_rotations
+from coldstart.params import AbInitioParams
+
+PLANE = HalfPlane(12.0)
+SHIFTS = ShiftGrid(0.2, 1 / 24)
+FINEST = 2
+
+
+def stages(limit=1000, omitted=1e-3):
+    return tuple(Stage(level, radius, omitted, limit) for level, radius in enumerate((8.0, 12.0, 12.0)))
+
+
+class Searched:
+    """A search of simulated images on the map that they were made of."""
+
+    def __init__(self, session, truth):
+        params = AbInitioParams()
+        self.box = truth.particles.box_px
+        self.loader = MinibatchLoader(
+            session, truth.particles, ImagePreparer(truth.particles, truth.source, params, PLANE)
+        )
+        updater = MapUpdater(params, truth.volume.shape[0])
+        self.map = FourierMap(session.upload("volume", updater.sliceable(truth.volume)), PADDING)
+        self.search = PoseSearch(session, self.loader, PLANE)
+
+    def run(self, rows, turn, levels, variance=1.0):
+        self.turn = turn
+        batch = self.loader.load(np.asarray(rows), np.full(len(PLANE.shell_sizes), float(variance)))
+        return self.search.run(batch, self.map, turn, SHIFTS, levels)
+
+    def best(self, found):
+        """Matrices and shifts in pixels of each image's most probable hypothesis."""
+        which = [np.flatnonzero(found.image == i) for i in range(len(found.ess))]
+        top = np.array([w[np.argmax(found.posterior[w])] for w in which])
+        matrices = rotation_grid(found.level).matrices(found.rotation[top], self.turn)
+        return matrices, SHIFTS.points(found.level)[found.shift[top]] * self.box
+
+
+@pytest.fixture
+def twenty(rng, session, simulated):
+    """Twenty images with CTF, at a signal far above the noise."""
+    truth = simulated(random_rotations(rng, 20), rng.uniform(-4, 4, (20, 2)), random_ctf(rng, 20), snr=20.0)
+    return truth, Searched(session, truth)
+
+
+def test_poses_are_found(rng, twenty):
+    """The variance is raised as a run's inflation does: no cell of the coarse grid fits images of this quality."""
+    truth, searched = twenty
+    found = searched.run(np.arange(20), random_rotations(rng, 1)[0], stages(), variance=300.0)
+    matrices, shift_px = searched.best(found)
+    step = rotation_grid(FINEST).step_deg
+    distance = geodesic_distance_deg(matrices, truth.matrices)
+    assert found.level == FINEST
+    assert distance.max() < 2 * step
+    assert np.mean(distance < step) >= 0.8
+    assert np.abs(shift_px - truth.shift_px).max() < SHIFTS.step / 2**FINEST * searched.box
+
+
+def test_origin_of_a_particle_off_the_centre(session, simulated, rng):
+    """Density at (+3, -5) px from the centre has RELION's origin (-3, +5) px: the shift found, with its sign turned."""
+    truth = simulated(random_rotations(rng, 3), np.tile([3.0, -5.0], (3, 1)), snr=20.0)
+    searched = Searched(session, truth)
+    found = searched.run([0, 1, 2], np.eye(3), stages(), variance=300.0)
+    origin_px = -searched.best(found)[1]
+    np.testing.assert_allclose(origin_px, np.tile([-3.0, 5.0], (3, 1)), atol=SHIFTS.step / 2**FINEST * searched.box)
+
+
+def test_hypotheses_hold_the_posterior(rng, twenty):
+    _, searched = twenty
+    omitted = 1e-2
+    found = searched.run(np.arange(20), random_rotations(rng, 1)[0], stages(2000, omitted), variance=60.0)
+    assert not found.capped.any()
+    assert (np.diff(found.image) >= 0).all()
+    np.testing.assert_array_equal(np.unique(found.image), np.arange(20))
+    mass = np.bincount(found.image, found.posterior)
+    assert (mass <= 1 + 1e-4).all()
+    assert (mass >= 1 - omitted - 1e-4).all()
+    assert (found.posterior > 0).all()
+    assert (found.rotation < len(rotation_grid(FINEST))).all()
+    assert (found.shift < len(SHIFTS.points(FINEST))).all()
+    poses = np.stack([found.image, found.rotation, found.shift])
+    assert len(np.unique(poses, axis=1).T) == poses.shape[1]
+    squares = np.bincount(found.image, found.posterior.astype(float) ** 2)
+    np.testing.assert_allclose(found.ess, 1 / squares, rtol=0.05)
+    assert (found.ess_rotations >= 1 - 1e-4).all()
+
+
+def test_a_limit_that_acts_is_told(rng, twenty):
+    _, searched = twenty
+    found = searched.run(np.arange(20), random_rotations(rng, 1)[0], stages(8, 1e-3), variance=1000.0)
+    assert found.capped.all()
+    assert (np.bincount(found.image, minlength=20) >= 1).all()
+
+
+def test_more_noise_leaves_more_poses_in_question(rng, twenty):
+    _, searched = twenty
+    turn = random_rotations(rng, 1)[0]
+    coarse = stages()[:1]
+    spread = [searched.run(np.arange(20), turn, coarse, variance).ess_rotations.mean() for variance in (20, 200, 2000)]
+    assert spread[0] < spread[1] < spread[2]
+
+
+def test_the_same_bytes_twice(rng, twenty):
+    _, searched = twenty
+    turn = random_rotations(rng, 1)[0]
+    first, again = (searched.run(np.arange(20), turn, stages(), 60.0) for _ in range(2))
+    for name in ("image", "rotation", "shift", "posterior", "log_evidence", "ess", "ess_rotations", "capped"):
+        assert getattr(first, name).tobytes() == getattr(again, name).tobytes(), name
+
+
+def test_an_image_does_not_depend_on_its_batch(rng, twenty):
+    _, searched = twenty
+    turn = random_rotations(rng, 1)[0]
+    together = searched.run(np.arange(20), turn, stages(), 60.0)
+    alone = searched.run([13], turn, stages(), 60.0)
+    own = together.image == 13
+    assert together.posterior[own].tobytes() == alone.posterior.tobytes()
+    np.testing.assert_array_equal(together.rotation[own], alone.rotation)
+
+
+def test_an_empty_image_among_others(session, simulated, rng):
+    truth = simulated(random_rotations(rng, 3), np.zeros((3, 2)), snr=20.0)
+    truth.source.images[1] = 7.0
+    searched = Searched(session, truth)
+    found = searched.run([0, 1, 2], np.eye(3), stages(64), variance=300.0)
+    assert set(found.image) == {0, 1, 2}
+    assert np.isfinite(found.posterior).all()
+    assert np.isfinite(found.log_evidence).all()
+    matrices, _ = searched.best(found)
+    assert geodesic_distance_deg(matrices, truth.matrices)[[0, 2]].max() < 8

@@ -1,0 +1,192 @@
+import json
+import math
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from coldstart.errors import OutputError
+from coldstart.io.mrc import read_map
+from coldstart.io.results import ClassSummary, RunFolder, Summary
+from coldstart.io.star import read_particles
+from coldstart.model.state import IterationStats, PoseTable, RunResult, Snapshot
+from coldstart.params import AbInitioParams
+
+STATS = IterationStats(
+    iteration=3,
+    iterations=500,
+    phase="marching",
+    resolution_angstrom=30.5,
+    fourier_radius=8.04,
+    minibatch=90,
+    learning_rate=0.4,
+    noise_scale=12.0,
+    ess_rotations=40.0,
+    ess_poses=3.0,
+    ess_fraction=0.01,
+    angular_step_deg=7.5,
+    log_likelihood=-12.25,
+    map_change=0.02,
+    image_visits=270,
+    capped_fraction=0.0,
+    seconds=0.5,
+)
+
+
+@pytest.fixture
+def folder(tmp_path):
+    return RunFolder.create(tmp_path / "deep" / "run")
+
+
+def make_result(count, classes=1):
+    volumes = np.random.default_rng(0).normal(size=(classes, 8, 8, 8)).astype(np.float32)
+    poses = PoseTable(
+        particle=np.arange(count, dtype=np.int64),
+        euler_deg=np.zeros((count, 3)),
+        origin_angstrom=np.zeros((count, 2)),
+        class_index=np.zeros(count, dtype=np.int64),
+        log_likelihood=np.zeros(count),
+        ess=np.ones(count),
+        max_posterior=np.ones(count),
+    )
+    return RunResult(volumes, 1.5, poses, (STATS,), (20.0,) * classes, "device", 123)
+
+
+def test_create_makes_the_folder_with_its_parents(folder):
+    assert folder.path.is_dir()
+    assert folder.load_iterations() == ()
+    assert folder.load_snapshots() == ()
+
+
+def test_an_empty_folder_is_taken(tmp_path):
+    (tmp_path / "run").mkdir()
+    assert RunFolder.create(tmp_path / "run").path == tmp_path / "run"
+
+
+def test_a_folder_in_use_is_refused_and_left_alone(tmp_path):
+    (tmp_path / "notes.txt").write_text("mine")
+    with pytest.raises(OutputError, match="is not empty: choose another one"):
+        RunFolder.create(tmp_path)
+    with pytest.raises(OutputError, match="is a file"):
+        RunFolder.create(tmp_path / "notes.txt")
+    with pytest.raises(OutputError, match="cannot be made"):
+        RunFolder.create(tmp_path / "notes.txt" / "run")
+    assert [path.name for path in tmp_path.iterdir()] == ["notes.txt"]
+
+
+def test_params_round_trip(folder):
+    params = AbInitioParams(seed=7, max_resolution_angstrom=9.5)
+    folder.write_params(params)
+    assert folder.load_params() == params
+    assert json.loads((folder.path / "params.json").read_text())["seed"] == 7
+
+
+def test_iterations_are_lines_of_plain_json(folder):
+    unknown = replace(STATS, iteration=4, log_likelihood=math.nan, map_change=math.inf)
+    folder.append_iteration(STATS)
+    folder.append_iteration(unknown)
+    lines = (folder.path / "log.jsonl").read_text().splitlines()
+    assert json.loads(lines[0])["resolution_angstrom"] == 30.5
+    assert json.loads(lines[1])["log_likelihood"] is None
+    assert json.loads(lines[1])["map_change"] is None
+    first, second = folder.load_iterations()
+    assert first == STATS
+    assert math.isnan(second.log_likelihood)
+
+
+def test_numpy_numbers_are_plain_json(folder):
+    folder.append_iteration(replace(STATS, seconds=np.float32(0.5), minibatch=np.int64(90)))
+    assert folder.load_iterations() == (STATS,)
+
+
+def test_a_last_line_cut_off_by_a_crash_is_left_out(folder):
+    folder.append_iteration(STATS)
+    with (folder.path / "log.jsonl").open("a") as log:
+        log.write('{"iteration": 4, "iter')
+    assert folder.load_iterations() == (STATS,)
+
+
+def test_summary_has_its_keys_from_the_start(folder):
+    folder.write_summary(Summary(status="running", seed=5))
+    record = json.loads((folder.path / "summary.json").read_text())
+    assert list(record) == [
+        "status",
+        "seed",
+        "device",
+        "wall_seconds",
+        "cpu_seconds",
+        "peak_host_bytes",
+        "peak_device_bytes",
+        "iterations",
+        "image_visits",
+        "particles_used",
+        "particles_unused",
+        "classes",
+        "converged",
+        "notes",
+    ]
+    assert record["status"] == "running"
+    assert record["wall_seconds"] is None
+
+
+def test_summary_round_trip(folder):
+    summary = Summary(
+        status="completed",
+        seed=5,
+        device="a device",
+        wall_seconds=12.5,
+        particles_used=10,
+        classes=(ClassSummary(1, 14.2, 0.75), ClassSummary(2, None, 0.25)),
+        converged=True,
+        notes=("one", "two"),
+    )
+    folder.write_summary(Summary(status="running", seed=5))
+    folder.write_summary(summary)
+    assert folder.load_summary() == summary
+    classes = json.loads((folder.path / "summary.json").read_text())["classes"]
+    assert classes[0] == {"class": 1, "resolution_angstrom": 14.2, "particle_share": 0.75}
+
+
+def test_reading_what_is_no_run_folder(tmp_path):
+    with pytest.raises(OutputError, match=r"summary\.json cannot be read"):
+        RunFolder(tmp_path).load_summary()
+
+
+def test_snapshots_are_listed_by_iteration_and_class(folder):
+    volumes = np.random.default_rng(0).normal(size=(2, 6, 6, 6)).astype(np.float32)
+    for iteration in (100, 20):
+        folder.write_snapshot(Snapshot(replace(STATS, iteration=iteration), volumes, 3.0))
+    found = folder.load_snapshots()
+    assert [(entry.iteration, entry.class_number) for entry in found] == [(20, 1), (20, 2), (100, 1), (100, 2)]
+    assert found[0].path.name == "iteration_00020_class_1.mrc"
+    volume, voxel_size = read_map(found[3].path)
+    np.testing.assert_array_equal(volume, volumes[1])
+    assert voxel_size == pytest.approx(3.0)
+
+
+def test_result_of_one_class_with_unused_particles(folder, small_set):
+    particles, source = read_particles(small_set)
+    result = make_result(2)
+    folder.write_result(particles, result, source)
+    np.testing.assert_array_equal(read_map(folder.path / "volume.mrc")[0], result.volumes[0])
+    used, used_source = read_particles(folder.particles_path)
+    unused, _ = read_particles(folder.unused_path)
+    assert (used.count, unused.count) == (2, 1)
+    np.testing.assert_array_equal(used_source.read(np.arange(2)), source.read(np.arange(2)))
+
+
+def test_result_of_several_classes_with_all_particles(folder, small_set):
+    particles, source = read_particles(small_set)
+    folder.write_result(particles, make_result(3, classes=2), source)
+    names = sorted(path.name for path in folder.path.iterdir() if path.is_file())
+    assert names == ["particles.star", "volume_class_1.mrc", "volume_class_2.mrc"]
+
+
+def test_the_same_result_gives_the_same_bytes(tmp_path, small_set):
+    particles, source = read_particles(small_set)
+    folders = [RunFolder.create(tmp_path / name) for name in ("one", "two")]
+    for folder in folders:
+        folder.write_result(particles, make_result(2), source)
+    for name in ("volume.mrc", "particles.star", "particles_unused.star"):
+        first, second = ((folder.path / name).read_bytes() for folder in folders)
+        assert first == second

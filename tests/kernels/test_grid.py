@@ -1,0 +1,24 @@
+import numpy as np
+
+from coldstart.engine import reference
+from coldstart.model.pose_grid import rotation_grid
+from coldstart.model.so3 import random_rotations
+
+
+def test_rotation_rows(kernels, rng):
+    grid = rotation_grid(1)
+    cells = rng.integers(0, len(grid), 101).astype(np.int32)
+    turn = (2.0 * random_rotations(rng, 1)[0]).astype(np.float32)
+    given = grid.direction_table, grid.psi_table, turn, cells
+    rows, expected = kernels.rotation_rows(*given), reference.rotation_rows(*given)
+    np.testing.assert_allclose(rows, expected, atol=1e-6)  # three products of numbers up to 2 in float32
+    assert not rows[:, [3, 7]].any()
+
+
+def test_rows_are_those_of_the_grids_matrices(kernels, rng):
+    grid, turn = rotation_grid(0), random_rotations(rng, 1)[0]
+    cells = rng.integers(0, len(grid), 37).astype(np.int32)
+    rows = kernels.rotation_rows(grid.direction_table, grid.psi_table, turn.astype(np.float32), cells)
+    matrices = grid.matrices(cells, turn)
+    np.testing.assert_allclose(rows[:, 0:3], matrices[:, 0], atol=1e-6)
+    np.testing.assert_allclose(rows[:, 4:7], matrices[:, 1], atol=1e-6)

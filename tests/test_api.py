@@ -1,0 +1,209 @@
+"""The control flow of a job, around a stand-in for the engine: what is written, when, and what is not."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from coldstart import AbInitioParams
+from coldstart.api import reconstruct, run_job
+from coldstart.api.job import is_snapshot_iteration
+from coldstart.api.usage import Usage, peak_host_bytes
+from coldstart.demo.files import DemoSet, write_demo_set
+from coldstart.engine import abinitio as engine
+from coldstart.errors import DeviceError, OutputError, ParticleFileError
+from coldstart.io.results import RunFolder
+from coldstart.io.star import read_particles
+from coldstart.model.particles import Particles
+from coldstart.model.state import IterationStats, Phase, PoseTable, RunResult, Snapshot
+
+ITERATIONS = 30
+BOX = 16
+
+
+def stats(iteration: int, phase: Phase = "initial") -> IterationStats:
+    return IterationStats(
+        iteration,
+        ITERATIONS + 1,
+        phase,
+        30.0,
+        7.5,
+        9,
+        0.4,
+        1.0,
+        10.0,
+        2.0,
+        0.01,
+        15.0,
+        -1.0,
+        0.1,
+        9 * iteration,
+        0.0,
+        0.1,
+    )
+
+
+def stand_in(particles: Particles, images: object, params: object, session: object, should_stop: Callable[[], bool]):  # type: ignore[no-untyped-def]
+    """Yields as the engine does, without working: every iteration, then the posing of all but the last particle."""
+    volumes = np.random.default_rng(0).random((1, BOX, BOX, BOX), dtype=np.float32)
+    done = []
+    for iteration in range(1, ITERATIONS + 1):
+        done.append(stats(iteration))
+        yield Snapshot(done[-1], volumes, 14.0)
+        if should_stop():
+            break
+    done.append(stats(len(done) + 1, "posing"))
+    yield Snapshot(done[-1], volumes, 14.0)
+    used = particles.count - 1
+    zeros = np.zeros(used)
+    poses = PoseTable(
+        np.arange(used), np.zeros((used, 3)), np.zeros((used, 2)), np.zeros(used, np.int64), zeros, zeros, zeros
+    )
+    return RunResult(volumes, 14.0, poses, tuple(done), (28.0,), "stand-in", 5, stopped_early=should_stop())
+
+
+@pytest.fixture(scope="module")
+def demo_set(tmp_path_factory: pytest.TempPathFactory) -> DemoSet:
+    return write_demo_set(tmp_path_factory.mktemp("set"), images=6, box_px=BOX, pixel_size_angstrom=14.0)
+
+
+@pytest.fixture
+def with_stand_in(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(engine, "abinitio", stand_in)
+
+
+@pytest.mark.usefixtures("with_stand_in")
+def test_job_writes_the_whole_folder(demo_set: DemoSet, tmp_path: Path) -> None:
+    seen: list[int] = []
+    summary = run_job(
+        demo_set.particles_path,
+        tmp_path / "out",
+        AbInitioParams(seed=4),
+        on_iteration=lambda s: seen.append(s.stats.iteration),
+    )
+    folder = RunFolder(tmp_path / "out")
+    assert seen == list(range(1, ITERATIONS + 2))
+    results = {"volume.mrc", "particles.star", "particles_unused.star", "report.html"}
+    written = {path.name for path in folder.path.iterdir()}
+    assert written == {"params.json", "summary.json", "log.jsonl", "snapshots"} | results
+    assert folder.load_params() == AbInitioParams(seed=4)
+    assert folder.load_summary() == summary
+    assert (summary.status, summary.particles_used, summary.particles_unused) == ("completed", 5, 1)
+    assert (summary.iterations, summary.image_visits) == (ITERATIONS, 9 * (ITERATIONS + 1))
+    assert summary.classes[0].particle_share == 1.0
+    assert [row.iteration for row in folder.load_iterations()] == seen
+
+
+@pytest.mark.usefixtures("with_stand_in")
+def test_snapshots_span_the_run_and_leave_out_the_posing(demo_set: DemoSet, tmp_path: Path) -> None:
+    run_job(demo_set.particles_path, tmp_path / "out", AbInitioParams())
+    iterations = [snapshot.iteration for snapshot in RunFolder(tmp_path / "out").load_snapshots()]
+    assert (iterations[0], iterations[-1]) == (1, ITERATIONS)
+    assert 11 <= len(iterations) <= 13
+    assert max(np.diff(iterations)) <= 4
+
+
+@pytest.mark.usefixtures("with_stand_in")
+def test_a_stopped_job_keeps_its_result_and_says_so(demo_set: DemoSet, tmp_path: Path) -> None:
+    last = []
+    summary = run_job(
+        demo_set.particles_path,
+        tmp_path / "out",
+        AbInitioParams(),
+        on_iteration=lambda snapshot: last.append(snapshot.stats.iteration),
+        should_stop=lambda: len(last) >= 5,
+    )
+    assert summary.status == "stopped"
+    assert RunFolder(tmp_path / "out").load_snapshots()[-1].iteration == 5
+    assert (tmp_path / "out" / "volume.mrc").is_file()
+    assert "stopped early" in (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    ("error", "note"), [(DeviceError("the card caught fire"), "the card caught fire"), (KeyboardInterrupt(), "aborted")]
+)
+@pytest.mark.usefixtures("with_stand_in")
+def test_a_failure_on_the_way_is_written_down(
+    demo_set: DemoSet, tmp_path: Path, error: BaseException, note: str
+) -> None:
+    def fail(snapshot: Snapshot) -> None:
+        if snapshot.stats.iteration == 3:
+            raise error
+
+    with pytest.raises(type(error)):
+        run_job(demo_set.particles_path, tmp_path / "out", AbInitioParams(), on_iteration=fail)
+    summary = json.loads((tmp_path / "out" / "summary.json").read_text(encoding="utf-8"))
+    assert summary["status"] == "failed"
+    assert note in summary["notes"][0]
+
+
+def test_a_failure_before_the_first_iteration_leaves_no_folder(
+    demo_set: DemoSet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*arguments: object) -> Iterator[Snapshot]:
+        raise DeviceError("too little memory")
+        yield
+
+    monkeypatch.setattr(engine, "abinitio", refuse)
+    with pytest.raises(DeviceError, match="too little memory"):
+        run_job(demo_set.particles_path, tmp_path / "out", AbInitioParams())
+    assert not (tmp_path / "out").exists()
+
+
+def test_input_is_checked_before_the_folder_is_made(tmp_path: Path) -> None:
+    with pytest.raises(ParticleFileError):
+        run_job(tmp_path / "missing.star", tmp_path / "out", AbInitioParams())
+    assert not (tmp_path / "out").exists()
+
+
+def test_used_output_is_refused_first(tmp_path: Path) -> None:
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "file").touch()
+    with pytest.raises(OutputError, match="not empty"):
+        run_job(tmp_path / "missing.star", tmp_path / "out", AbInitioParams())
+
+
+@pytest.mark.usefixtures("with_stand_in")
+def test_reconstruct_gives_the_engines_result(demo_set: DemoSet) -> None:
+    particles, images = read_particles(demo_set.particles_path)
+    seen: list[Snapshot] = []
+    result = reconstruct(particles, images, AbInitioParams(), on_iteration=seen.append)
+    assert result.device_name == "stand-in"
+    assert len(seen) == ITERATIONS + 1
+
+
+@pytest.mark.parametrize("iterations", [1, 5, 12, 13, 100, 843])
+def test_snapshot_iterations_are_about_twelve_and_even(iterations: int) -> None:
+    kept = [number for number in range(1, iterations + 1) if is_snapshot_iteration(number, iterations)]
+    assert (kept[0], kept[-1]) == (1, iterations)
+    assert len(kept) == min(12, iterations)
+    assert np.ptp(np.diff(kept)) <= 1 if iterations > 2 else True
+
+
+def test_usage_counts_time_and_memory() -> None:
+    usage = Usage()
+    sum(range(300_000))
+    peak = peak_host_bytes()
+    assert usage.wall_seconds() > 0
+    assert 0 <= usage.cpu_seconds() < 60
+    assert peak is not None
+    assert 10 * 2**20 < peak < 2**40
+
+
+def test_importing_the_package_is_light() -> None:
+    code = "import sys, coldstart; print(*{'numpy', 'pyopencl', 'matplotlib', 'pandas', 'scipy'} & set(sys.modules))"
+    loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
+    assert loaded == []
+
+
+def test_public_names_are_there() -> None:
+    import coldstart
+
+    assert coldstart.reconstruct is reconstruct
+    assert coldstart.Particles is Particles
+    with pytest.raises(AttributeError, match="nonsense"):
+        coldstart.nonsense  # noqa: B018
