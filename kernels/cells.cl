@@ -1,6 +1,6 @@
 /* Energies of chosen poses: the cells that survived a coarser stage.
  *
- *   E(h) = sum_l W_l |Y_l|^2 - 2 Re( conj(A_l) S_l(t) Y_l ),   Y_l = V(R^T l),   A = C X / sigma^2,   W = C^2 / sigma^2
+ *   E(h) = sum_l W_l |Y_l|^2 - 2 Re( conj(A_l) S_l(t) Y_l ) - boost(h),   Y_l = V(R^T l),   A = C X / sigma^2,   W = C^2 / sigma^2
  *
  * A pair is one image and one rotation; a hypothesis is a pair and one shift. The slice is made once a pair and serves
  * all its shifts, whose phases come from a table.
@@ -15,6 +15,7 @@
  * pair_image  (pairs,)          image of a pair                                            in
  * pair_start  (pairs+1,)        first hypothesis of a pair                                 in
  * hyp_shift   (hyps,)           shift of a hypothesis                                      in
+ * hyp_boost   (hyps,)           log of the mass that a sampled hypothesis stands for over its own (posterior.cl)   in
  * log_weight  (hyps,)           -E, nats, up to a constant an image                        out
  *
  * launch: one work-item a pair.  macros: VW, CHUNK (coefficients held at a time, a multiple of VW).   twin: reference.score_cells
@@ -27,7 +28,7 @@
 __kernel void score_cells(__global const float2 *restrict volume, __global const float *restrict kx, __global const float *restrict ky,
     __global const float *restrict image, __global const float *restrict weight, __global const float *restrict phase,
     __global const float *restrict rows, __global const int *restrict pair_image, __global const int *restrict pair_start,
-    __global const int *restrict hyp_shift, __global float *restrict log_weight, const int pairs, const int count, const int stride,
+    __global const int *restrict hyp_shift, __global const float *restrict hyp_boost, __global float *restrict log_weight, const int pairs, const int count, const int stride,
     const int side, const int width)
 {
     const int pair = (int)get_global_id(0);
@@ -40,7 +41,7 @@ __kernel void score_cells(__global const float2 *restrict volume, __global const
     FV zr[CHUNK / VW], zi[CHUNK / VW];
     float norm = 0.0f;
 
-    for (int h = first; h < last; h++) log_weight[h] = 0.0f;
+    for (int h = first; h < last; h++) log_weight[h] = hyp_boost[h];
     for (int start = 0; start < count; start += CHUNK) {
         const int length = min(CHUNK, count - start);
         float *yr = (float *)zr, *yi = (float *)zi;

@@ -3,7 +3,10 @@ import pytest
 
 from coldstart.engine.schedule import (
     DENSE,
+    FASTEST_MARCH,
     LEARNING,
+    MARCH_FROM,
+    MARCH_FULL,
     POSING,
     STEP_RADIANS,
     Progress,
@@ -86,6 +89,43 @@ def test_the_march_quickens_where_the_halves_agree():
     lengths = [len(list(progress(plan, params, np.full(200, value)))) for value in (0.0, 0.7, 1.0)]
     assert lengths[0] == plan.iterations
     assert lengths[0] > lengths[1] > lengths[2]
+
+
+@pytest.mark.parametrize(
+    ("correlation", "speed"),
+    [
+        (-0.2, 1.0),
+        (MARCH_FROM, 1.0),
+        (0.5 * (MARCH_FROM + MARCH_FULL), 0.5 * (1.0 + FASTEST_MARCH)),
+        (MARCH_FULL, FASTEST_MARCH),
+        (1.0, FASTEST_MARCH),
+    ],
+)
+def test_the_speed_of_the_march_grows_with_the_correlation(correlation, speed):
+    params = AbInitioParams(fourier_radius_step=0.05)
+    plan = plan_run(params, BOX_PX, 300.0)
+    now = Progress(250, "marching", 200, 15.3)
+    after = next_progress(now, plan, params, np.full(200, correlation))
+    assert after == Progress(251, "marching", 200, pytest.approx(15.3 + 0.05 * speed))
+
+
+def test_the_march_ends_at_the_last_radius_at_any_speed():
+    params = AbInitioParams()
+    plan = plan_run(params, BOX_PX, 300.0)
+    last = next_progress(Progress(300, "marching", 200, plan.max_radius - 0.01), plan, params, ALL_AGREES)
+    assert (last.phase, last.radius) == ("marching", plan.max_radius)
+    final = next_progress(last, plan, params, ALL_AGREES)
+    assert final == Progress(302, "final", 302, plan.max_radius)
+    assert next_progress(final, plan, params, NOTHING_AGREES) == Progress(303, "final", 302, plan.max_radius)
+
+
+def test_halves_that_agree_do_not_shorten_the_initial_phase():
+    params = AbInitioParams(initial_iterations=12)
+    plan = plan_run(params, BOX_PX, 300.0)
+    run = list(progress(plan, params, ALL_AGREES))
+    assert all(now == Progress(i, "initial", 0, plan.initial_radius) for i, now in enumerate(run[:12]))
+    assert run[12].phase == "marching"
+    assert run[12].phase_start == 12
 
 
 def test_only_the_edge_of_the_band_counts_for_the_march():

@@ -28,7 +28,7 @@ STATS = IterationStats(
     log_likelihood=-12.25,
     map_change=0.02,
     image_visits=270,
-    capped_fraction=0.0,
+    sampled_fraction=0.0,
     seconds=0.5,
 )
 

@@ -78,38 +78,33 @@ class DeviceKernels:
         return self._get(log_sum)[:, : len(rows)]
 
     def score_cells(
-        self, volume, kx, ky, image, weight, phase, rows, pair_image, pair_start, hyp_shift, count
+        self, volume, kx, ky, image, weight, phase, rows, pair_image, pair_start, hyp_shift, hyp_boost, count
     ):  # fmt: skip
         log_weight = self._empty((len(hyp_shift),))
         side, width = volume.shape[1:]
         self._launch(
             "cells.cl", "score_cells", (len(rows),), volume, kx, ky, image, weight, phase, rows, pair_image, pair_start,
-            hyp_shift, log_weight, len(rows), count, len(kx), side, width,
+            hyp_shift, hyp_boost, log_weight, len(rows), count, len(kx), side, width,
         )  # fmt: skip
         return self._get(log_weight)
 
-    def normalize_rows(self, row_start, value, omitted, limit):
+    def normalize_rows(self, row_start, offset, value, omitted, limit):
         rows = len(row_start) - 1
         posterior, statistics = self._put(value), self._empty((rows, 4))
         kept_count = self._empty((rows,), np.int32)
         self._launch(
-            "posterior.cl",
-            "normalize_rows",
-            (rows,),
-            row_start,
-            posterior,
-            statistics,
-            kept_count,
-            rows,
-            omitted,
-            limit,
-        )
+            "posterior.cl", "normalize_rows", (rows,), row_start, offset, posterior, statistics, kept_count, rows,
+            omitted, limit,
+        )  # fmt: skip
         return self._get(posterior), self._get(statistics), self._get(kept_count)
 
-    def compact_rows(self, row_start, value, statistics, kept_start, total):
-        kept, rows = self._empty((total,), np.int32), len(row_start) - 1
-        self._launch("posterior.cl", "compact_rows", (rows,), row_start, value, statistics, kept_start, kept, rows)
-        return self._get(kept)
+    def compact_rows(self, row_start, offset, value, statistics, kept_start, total):
+        kept, boost = self._empty((total,), np.int32), self._empty((total,))
+        rows = len(row_start) - 1
+        self._launch(
+            "posterior.cl", "compact_rows", (rows,), row_start, offset, value, statistics, kept_start, kept, boost, rows
+        )
+        return self._get(kept), self._get(boost)
 
     def gather_slices(self, entry_start, entry_image, entry_shift, entry_weight, image, weight, phase, count):
         rotations, stride = len(entry_start) - 1, weight.shape[1]

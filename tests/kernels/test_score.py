@@ -45,7 +45,7 @@ def test_score_grid_is_the_sum_over_shifts_of_the_poses_that_score_cells_scores(
     start, shift = np.arange(pairs + 1) * shifts, np.tile(np.arange(shifts), pairs)
     rows, image = np.tile(case.rows, (5, 1)), np.repeat(np.arange(5), len(case.rows))
     head = case.volume, case.kx, case.ky, case.image, case.weight, case.phase
-    cells = reference.score_cells(*head, rows, image, start, shift, case.count)
+    cells = reference.score_cells(*head, rows, image, start, shift, np.zeros(len(shift)), case.count)
     grid = reference.score_grid(
         case.volume, case.kx, case.ky, case.image, case.weight, case.phase, case.rows, case.count
     )

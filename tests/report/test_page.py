@@ -19,7 +19,7 @@ def stats(iteration: int, phase: str = "initial", **changes: float) -> Iteration
         iteration=iteration, iterations=4, phase=phase, resolution_angstrom=40.0 / iteration, fourier_radius=iteration,
         minibatch=90, learning_rate=0.4, noise_scale=2.0, ess_rotations=30.0 / iteration, ess_poses=2.0,
         ess_fraction=0.01, angular_step_deg=7.5, log_likelihood=-1.0, map_change=0.1, image_visits=90 * iteration,
-        capped_fraction=0.0, seconds=0.1,
+        sampled_fraction=0.0, seconds=0.1,
     )  # fmt: skip
     return replace(record, **changes)
 

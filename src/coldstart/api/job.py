@@ -24,7 +24,7 @@ from coldstart.params import AbInitioParams
 from coldstart.report.content import ReportContent
 from coldstart.report.evolution import MapPanels, map_panels
 
-_SNAPSHOTS = 12
+_SNAPSHOTS = 20
 
 
 def run_job(

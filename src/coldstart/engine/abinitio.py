@@ -189,7 +189,8 @@ class AbInitio:
         levels = stages(now.radius, DENSE if now.phase == "initial" else LEARNING)
 
         batch = self.loader.load(rows, variance)
-        found = self.search.run(batch, volume, turn, shift_grid(params, now.radius), levels)
+        rng = self.sampler.search(now.iteration)
+        found = self.search.run(batch, volume, turn, shift_grid(params, now.radius), levels, rng)
         gradient = self.backprojector.run(batch, found, volume, turn, now.radius, variance)
         updated = self.updater.step(state.map, gradient, learning_rate(params, now), now.radius)
         noise = state.noise.with_images(self._noise_power(gradient, state.noise), len(batch))
@@ -217,7 +218,7 @@ class AbInitio:
         total = Gradient.zero(self.side, len(self.plane.shell_sizes))
         for part in np.array_split(rows, -(-len(rows) // self.params.final_minibatch)):
             batch = self.loader.load(part, variance)
-            found = self.search.run(batch, volume, turn, shifts, levels)
+            found = self.search.run(batch, volume, turn, shifts, levels, rng=None)
             total += self.backprojector.run(batch, found, volume, turn, radius, variance)
             tables.append(pose_table(part, found, turn, shifts, self.particles.box_angstrom))
         table = join_tables(tables)
@@ -267,7 +268,7 @@ class AbInitio:
             log_likelihood=float(found.log_evidence.mean()),
             map_change=relative_change(after.map.volume, before.map.volume),
             image_visits=after.visits,
-            capped_fraction=float(found.capped.mean()),
+            sampled_fraction=float(found.sampled.mean()),
             seconds=seconds,
         )
 

@@ -160,7 +160,7 @@ def score_grid(
 
 def score_cells(
     volume: Array, kx: Array, ky: Array, image: Array, weight: Array, phase: Array, rows: Array, pair_image: Array,
-    pair_start: Array, hyp_shift: Array, count: int,
+    pair_start: Array, hyp_shift: Array, hyp_boost: Array, count: int,
 ) -> Real:  # fmt: skip
     """-E of each hypothesis, (hyps,) float64."""
     y = slices(volume, kx, ky, rows, count)
@@ -168,7 +168,7 @@ def score_cells(
     product = np.conj(_complex(image, count)[pair_image]) * y
     pair = np.repeat(np.arange(len(pair_image)), np.diff(pair_start))
     cross = np.einsum("hl,hl->h", product[pair], _complex(phase, count)[hyp_shift])
-    return np.asarray(2 * cross.real - norm[pair])
+    return np.asarray(hyp_boost + 2 * cross.real - norm[pair])
 
 
 # kernels/posterior.cl
@@ -179,17 +179,19 @@ RANGE = 27.6
 """Nats under the best entry: exp(-27.6) is 1e-12."""
 
 
-def normalize_rows(row_start: Array, value: Array, omitted: float, limit: int) -> tuple[Real, Real, NDArray[np.int64]]:
-    """p / Z of each row, and the entries that hold all but `omitted` of the mass.
+def normalize_rows(
+    row_start: Array, offset: Array, value: Array, omitted: float, limit: int
+) -> tuple[Real, Real, NDArray[np.int64]]:
+    """p / Z of each row, and the entries that stand for it.
 
-    Entries are taken in whole bins of log p, the most probable first, until they hold the mass or the next bin would
-    bring more than `limit`. The first bin is always taken.
+    Entries are taken in whole bins of log p, the most probable first, until they hold all but `omitted` of the mass. If
+    these are more than `limit`, the row is sampled above and below a threshold instead (`kept_of_row`).
 
     Returns
     -------
     value : (entries,) float64
     statistics : (rows, 4) float64
-        log sum exp x, ESS, threshold on p / Z, kept mass.
+        log sum exp x, ESS, threshold on p / Z, 1 where sampled.
     kept_count : (rows,) int64
     """
     posterior = np.empty(len(value))
@@ -199,31 +201,49 @@ def normalize_rows(row_start: Array, value: Array, omitted: float, limit: int) -
         x = np.asarray(value[first:last], dtype=np.float64)
         depth = x.max() - x
         p = np.where(depth < RANGE, np.exp(-depth), 0.0)
-        threshold = np.exp(-RANGE / BINS * _bins_to_keep(depth, p, omitted, limit)) / p.sum()
+        threshold, sampled = _threshold(depth, p, omitted, limit)
         posterior[first:last] = p / p.sum()
-        kept = posterior[first:last][posterior[first:last] >= threshold]
-        statistics[row] = x.max() + np.log(p.sum()), p.sum() ** 2 / np.sum(p**2), threshold, kept.sum()
-        kept_count[row] = len(kept)
+        statistics[row] = x.max() + np.log(p.sum()), p.sum() ** 2 / np.sum(p**2), threshold / p.sum(), sampled
+        kept_count[row] = len(kept_of_row(posterior[first:last], threshold / p.sum(), sampled, offset[row]))
     return posterior, statistics, kept_count
 
 
-def _bins_to_keep(depth: Real, p: Real, omitted: float, limit: int) -> int:
+def _threshold(depth: Real, p: Real, omitted: float, limit: int) -> tuple[float, bool]:
+    """Threshold on p, and whether entries below it are sampled."""
+    edge = np.exp(-RANGE / BINS * np.arange(BINS + 1))
     bin_of = np.floor(depth[depth < RANGE] * (BINS / RANGE)).astype(np.int64)
-    mass = np.bincount(bin_of, p[depth < RANGE], minlength=BINS)
-    entries = np.cumsum(np.bincount(bin_of, minlength=BINS))
-    missing = np.cumsum(mass) - mass < (1.0 - omitted) * mass.sum()
-    allowed = (entries <= limit) | (np.arange(BINS) == 0)
-    return int(np.argmin([*(missing & allowed), False]))
+    mass = np.concatenate([[0.0], np.cumsum(np.bincount(bin_of, p[depth < RANGE], minlength=BINS))])
+    entries = np.concatenate([[0], np.cumsum(np.bincount(bin_of, minlength=BINS))])
+    enough = int(np.argmax(mass >= (1.0 - omitted) * mass[-1]))
+    if entries[enough] <= limit:
+        return float(edge[enough]), False
+    expected = entries[1:] + (p.sum() - mass[1:]) / edge[1:]
+    within = int(np.argmax(expected > limit))  # bins whose lower edge keeps no more than the limit, in the mean
+    return (float(edge[within]) if within else max(1.0, float(p.sum()) / limit)), True
 
 
-def compact_rows(row_start: Array, value: Array, statistics: Array, kept_start: Array) -> NDArray[np.int64]:
-    """Indices of the entries that reach their row's threshold, ascending within a row, (total,) int64."""
-    row = np.repeat(np.arange(len(row_start) - 1), np.diff(row_start))
-    found = np.flatnonzero(value >= np.asarray(statistics)[row, 2])
-    rank = np.arange(len(found)) - np.searchsorted(row[found], row[found])
-    kept = np.empty(len(found), np.int64)
-    kept[np.asarray(kept_start)[row[found]] + rank] = found
-    return kept
+def kept_of_row(p: Real, threshold: float, sampled: bool, offset: float) -> NDArray[np.int64]:
+    """Entries above the threshold and, of a sampled row, a systematic sample of those below, ascending."""
+    below = np.where(p < threshold, p / threshold, 0.0) if sampled else np.zeros(len(p))
+    ticks = np.floor(offset + np.cumsum(below))
+    return np.flatnonzero((p >= threshold) | (np.diff(ticks, prepend=0.0) > 0))
+
+
+def compact_rows(
+    row_start: Array, offset: Array, value: Array, statistics: Array, kept_start: Array
+) -> tuple[NDArray[np.int64], Real]:
+    """Entries that stand for each row, and the log of the mass that each stands for over its own, (total,) both."""
+    kept = np.empty(0, np.int64)
+    for row, (first, last) in enumerate(pairwise(row_start)):
+        p = np.asarray(value[first:last], dtype=np.float64)
+        found = kept_of_row(p, statistics[row][2], statistics[row][3] > 0, offset[row])
+        kept = np.insert(kept, len(kept), first + found)
+        if len(kept) - len(found) != kept_start[row]:
+            raise ValueError(
+                f"row {row} starts at {kept_start[row]}, but {len(kept) - len(found)} entries are before it"
+            )
+    row_of = np.searchsorted(row_start, kept, side="right") - 1
+    return kept, np.log(np.maximum(np.asarray(statistics)[row_of, 2] / np.asarray(value)[kept], 1.0))
 
 
 # kernels/backproject.cl

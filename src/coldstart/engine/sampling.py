@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from coldstart.model.so3 import random_rotations
 
-_START, _EPOCH, _TURN = 1, 2, 3
+_START, _EPOCH, _TURN, _SEARCH = 1, 2, 3, 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +37,10 @@ class Sampler:
     def turn(self, iteration: int) -> NDArray[np.float64]:
         """(3, 3) float64: rotation of the whole grid in an iteration, so that its points are never the same twice."""
         return np.asarray(random_rotations(self._generator(_TURN, iteration), 1)[0])
+
+    def search(self, iteration: int) -> np.random.Generator:
+        """Generator of an iteration's samples of broad posteriors."""
+        return self._generator(_SEARCH, iteration)
 
     def draw(self, visits: int, size: int) -> NDArray[np.int64]:
         """The particles of visits [visits, visits + size): every epoch is a new permutation of all.

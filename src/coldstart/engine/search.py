@@ -2,8 +2,8 @@
 
 Stage 0 scores every image against every rotation and shift of the coarse grid, on the low frequencies alone. Each
 later stage splits the cells that hold the posterior mass into 8 rotations x 4 shifts and scores these at a higher
-radius. A cell is dropped only when the kept ones hold all but `omitted` of the mass, or when an image meets the stage's
-limit, which is counted.
+radius. Cells are dropped when the others hold all but `omitted` of the mass. Where that would leave more than the
+stage's limit, a sample stands for all, in proportion to the posterior, so that nothing is left out but by chance.
 Owns kernels/score.cl, cells.cl, grid.cl and posterior.cl.
 """
 
@@ -19,8 +19,8 @@ from coldstart.engine.images import Minibatch, MinibatchLoader
 from coldstart.model.fourier import HalfPlane
 from coldstart.model.pose_grid import Cells, RotationGrid, ShiftGrid, rotation_grid
 
-ROUNDING = 1e-5
-"""Of a sum of posteriors in float32."""
+NO_SAMPLE = -1e30
+"""Offset of a systematic sample that never takes an entry (kernels/posterior.cl)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +61,7 @@ class Stage:
     omitted : float
         Posterior mass of an image that may be dropped at the end of the stage.
     limit : int
-        Most hypotheses of an image that are kept.
+        Most hypotheses of an image that are kept; a posterior that needs more is sampled.
     """
 
     level: int
@@ -82,13 +82,13 @@ class Hypotheses:
     rotation, shift : (H,) int32
         Cells of the level.
     posterior : (H,) float32
-        Share of the image's mass over all hypotheses of the last stage.
+        Share of the image's mass, of sum 1 over its hypotheses.
     log_evidence, ess : (B,) float64
         Log of the summed weights of the last stage, and the effective number of hypotheses.
     ess_rotations : (B,) float64
         Effective number of rotations of the coarse stage.
-    capped : (B,) bool
-        Whether a limit acted on an image.
+    sampled : (B,) bool
+        Whether a sample stands for an image's poses in some stage.
     phase : DeviceArray
         Phases of the level's shifts.
     """
@@ -101,7 +101,7 @@ class Hypotheses:
     log_evidence: NDArray[np.float64]
     ess: NDArray[np.float64]
     ess_rotations: NDArray[np.float64]
-    capped: NDArray[np.bool_]
+    sampled: NDArray[np.bool_]
     phase: DeviceArray
 
 
@@ -127,6 +127,7 @@ class PoseSearch:
         turn: NDArray[np.float64],
         shifts: ShiftGrid,
         stages: tuple[Stage, ...],
+        rng: np.random.Generator | None,
     ) -> Hypotheses:
         """Search all images of a minibatch.
 
@@ -136,33 +137,38 @@ class PoseSearch:
             Rotation of the whole grid.
         stages : tuple of Stage
             Coarse first; level 0, 1, ... without gaps.
+        rng : numpy.random.Generator or None
+            Draws the sample where a posterior is too broad to follow whole. None keeps the most probable poses alone,
+            for a search that wants the best one.
         """
-        coarse = stages[0]
-        log_sums = self.score_coarse(batch, volume, turn, shifts, coarse.radius)
-        kept, statistics, capped = self._keep(log_sums, _coarse_starts(len(batch)), coarse)
-        ess_rotations = statistics[:, 1].astype(np.float64)
-        points = len(shifts.coarse)
-        pair_image, pair_rotation = (np.asarray(v, np.int32) for v in np.divmod(kept, len(rotation_grid(0))))
-        pair_start = np.arange(len(kept) + 1, dtype=np.int32) * points
-        hyp_shift = np.tile(np.arange(points, dtype=np.int32), len(kept))
+        log_sums = self.score_coarse(batch, volume, turn, shifts, stages[0].radius)
+        starts: NDArray[np.integer] = np.arange(len(batch) + 1) * len(rotation_grid(0))
+        coarse = self._keep(log_sums, starts, stages[0], rng)
+        sampled = coarse.sampled
+        cells = _all_shifts(coarse, len(shifts.coarse))
         for stage in stages:
             phase = self._loader.phase_table(f"phase {stage.level}", shifts.points(stage.level))
-            weights = self._score_cells(
-                batch, volume, turn, stage, phase, pair_image, pair_rotation, pair_start, hyp_shift
-            )
-            image_start = pair_start[np.searchsorted(pair_image, np.arange(len(batch) + 1))]
-            kept, statistics, stage_capped = self._keep(weights, image_start, stage)
-            capped |= stage_capped
+            weights = self._score_cells(batch, volume, turn, stage, phase, cells)
+            starts = cells.pair_start[np.searchsorted(cells.pair_image, np.arange(len(batch) + 1))]
+            kept = self._keep(weights, starts, stage, rng)
+            sampled = sampled | kept.sampled
             if stage is not stages[-1]:
-                pair_image, pair_rotation, pair_start, hyp_shift = _split(
-                    rotation_grid(stage.level), kept, pair_image, pair_rotation, pair_start, hyp_shift
-                )
-        posterior = self._session.download(weights)[kept]
-        pair = np.searchsorted(pair_start, kept, side="right") - 1
+                cells = _split(rotation_grid(stage.level), cells, kept)
+        pair = cells.pair_of(kept.index)
+        image = cells.pair_image[pair]
+        mass = self._session.download(weights)[kept.index] * np.exp(kept.boost)
         return Hypotheses(
-            stages[-1].level, pair_image[pair], pair_rotation[pair], hyp_shift[kept], posterior,
-            statistics[:, 0].astype(np.float64), statistics[:, 1].astype(np.float64), ess_rotations, capped, phase,
-        )  # fmt: skip
+            level=stages[-1].level,
+            image=image,
+            rotation=cells.pair_rotation[pair],
+            shift=cells.hyp_shift[kept.index],
+            posterior=(mass / np.bincount(image, mass)[image]).astype(np.float32),
+            log_evidence=kept.log_evidence,
+            ess=kept.ess,
+            ess_rotations=coarse.ess,
+            sampled=sampled,
+            phase=phase,
+        )
 
     def score_coarse(
         self, batch: Minibatch, volume: FourierMap, turn: NDArray[np.float64], shifts: ShiftGrid, radius: float
@@ -196,8 +202,10 @@ class PoseSearch:
     ) -> NDArray[np.float64]:
         """Effective number of coarse rotations of each image, (B,) float64."""
         log_sums = self.score_coarse(batch, volume, turn, shifts, radius)
-        _, statistics, _ = self._keep(log_sums, _coarse_starts(len(batch)), Stage(0, radius, 1.0, 1))
-        return statistics[:, 1].astype(np.float64)
+        start = self._session.upload("row start", np.arange(len(batch) + 1, dtype=np.int32) * len(rotation_grid(0)))
+        offset = self._session.upload("offset", np.zeros(len(batch), np.float32))
+        statistics, _ = self._normalize(log_sums, start, offset, Stage(0, radius, 1.0, 1))
+        return self._session.download(statistics)[:, 1].astype(np.float64)
 
     def rotation_rows(
         self, name: str, grid: RotationGrid, cells: Cells, turn: NDArray[np.float64], scale: float
@@ -216,67 +224,109 @@ class PoseSearch:
 
     def _score_cells(
         self, batch: Minibatch, volume: FourierMap, turn: NDArray[np.float64], stage: Stage, phase: DeviceArray,
-        pair_image: NDArray[np.int32], pair_rotation: Cells, pair_start: NDArray[np.int32], hyp_shift: Cells,
+        cells: _Cells,
     ) -> DeviceArray:  # fmt: skip
-        session = self._session
-        rows = self.rotation_rows("pair rows", rotation_grid(stage.level), pair_rotation, turn, volume.padding)
-        weights = session.array("log weights", (len(hyp_shift),), np.float32)
+        session, pairs = self._session, len(cells.pair_image)
+        rows = self.rotation_rows("pair rows", rotation_grid(stage.level), cells.pair_rotation, turn, volume.padding)
+        weights = session.array("log weights", cells.hyp_shift.shape, np.float32)
         self._cells.launch(
-            "score_cells", (len(pair_image),), volume.data, self._loader.kx, self._loader.ky, batch.image, batch.weight,
-            phase, rows, session.upload("pair image", pair_image), session.upload("pair start", pair_start),
-            session.upload("hyp shift", hyp_shift), weights, len(pair_image), self._plane.count(stage.radius),
+            "score_cells", (pairs,), volume.data, self._loader.kx, self._loader.ky, batch.image, batch.weight,
+            phase, rows, session.upload("pair image", cells.pair_image),
+            session.upload("pair start", cells.pair_start), session.upload("hyp shift", cells.hyp_shift),
+            session.upload("hyp boost", cells.hyp_boost), weights, pairs, self._plane.count(stage.radius),
             self._plane.stride, volume.side, volume.width,
         )  # fmt: skip
         return weights
 
     def _keep(
-        self, weights: DeviceArray, row_start: NDArray[np.integer], stage: Stage
-    ) -> tuple[NDArray[np.int64], NDArray[np.float32], NDArray[np.bool_]]:
-        """Normalise each image's weights in place; the indices that hold its mass, its statistics, whether capped."""
+        self, weights: DeviceArray, row_start: NDArray[np.integer], stage: Stage, rng: np.random.Generator | None
+    ) -> _Kept:
+        """Normalise each image's weights in place, and choose the entries that stand for it."""
         session, rows = self._session, len(row_start) - 1
         start = session.upload("row start", row_start.astype(np.int32))
-        statistics = session.array("statistics", (rows, 4), np.float32)
-        counts = session.array("kept count", (rows,), np.int32)
-        self._posterior.launch(
-            "normalize_rows", (rows,), start, weights, statistics, counts, rows, stage.omitted, stage.limit
-        )
-        kept_count = session.download(counts)
-        kept_start = np.concatenate([[0], np.cumsum(kept_count)]).astype(np.int32)
+        offsets = np.full(rows, NO_SAMPLE) if rng is None else rng.random(rows)
+        offset = session.upload("offset", offsets.astype(np.float32))
+        statistics, counts = self._normalize(weights, start, offset, stage)
+        kept_start = np.concatenate([[0], np.cumsum(session.download(counts))]).astype(np.int32)
         kept = session.array("kept", (int(kept_start[-1]),), np.int32)
+        boost = session.array("boost", kept.shape, np.float32)
         self._posterior.launch(
-            "compact_rows",
-            (rows,),
-            start,
-            weights,
-            statistics,
-            session.upload("kept start", kept_start[:-1]),
-            kept,
-            rows,
+            "compact_rows", (rows,), start, offset, weights, statistics, session.upload("kept start", kept_start[:-1]),
+            kept, boost, rows,
+        )  # fmt: skip
+        log_evidence, ess, _, sampled = session.download(statistics).T.astype(np.float64)
+        return _Kept(session.download(kept), session.download(boost), log_evidence, ess, sampled > 0)
+
+    def _normalize(
+        self, weights: DeviceArray, start: DeviceArray, offset: DeviceArray, stage: Stage
+    ) -> tuple[DeviceArray, DeviceArray]:
+        rows = start.shape[0] - 1
+        statistics = self._session.array("statistics", (rows, 4), np.float32)
+        counts = self._session.array("kept count", (rows,), np.int32)
+        self._posterior.launch(
+            "normalize_rows", (rows,), start, offset, weights, statistics, counts, rows, stage.omitted, stage.limit
         )
-        figures = session.download(statistics)
-        return session.download(kept).astype(np.int64), figures, figures[:, 3] < 1.0 - stage.omitted - ROUNDING
+        return statistics, counts
 
 
-def _coarse_starts(images: int) -> NDArray[np.int64]:
-    return np.arange(images + 1) * len(rotation_grid(0))
+@dataclass(frozen=True, slots=True)
+class _Cells:
+    """The hypotheses of a stage: pairs of image and rotation, each with its run of shifts.
+
+    Attributes
+    ----------
+    pair_image, pair_rotation : (P,) int32
+        Image, ascending, and rotation cell of each pair.
+    pair_start : (P + 1,) int32
+        First hypothesis of each pair.
+    hyp_shift, hyp_boost : (H,) int32, float32
+        Shift cell, and log of the mass that a hypothesis stands for over its own.
+    """
+
+    pair_image: NDArray[np.int32]
+    pair_rotation: Cells
+    pair_start: NDArray[np.int32]
+    hyp_shift: Cells
+    hyp_boost: NDArray[np.float32]
+
+    def pair_of(self, hypothesis: NDArray[np.integer]) -> NDArray[np.int64]:
+        """The pair that a hypothesis belongs to."""
+        return np.searchsorted(self.pair_start, hypothesis, side="right") - 1
 
 
-def _split(
-    grid: RotationGrid, kept: NDArray[np.int64], pair_image: NDArray[np.int32], pair_rotation: Cells,
-    pair_start: NDArray[np.int32], hyp_shift: Cells,
-) -> tuple[NDArray[np.int32], Cells, NDArray[np.int32], Cells]:  # fmt: skip
+@dataclass(frozen=True, slots=True)
+class _Kept:
+    """The entries that stand for each image's posterior: index and boost (K,), and figures of the images (B,)."""
+
+    index: NDArray[np.int32]
+    boost: NDArray[np.float32]
+    log_evidence: NDArray[np.float64]
+    ess: NDArray[np.float64]
+    sampled: NDArray[np.bool_]
+
+
+def _all_shifts(coarse: _Kept, shifts: int) -> _Cells:
+    """Every shift of the coarse grid for the rotations that were kept."""
+    image, rotation = np.divmod(coarse.index, np.int32(len(rotation_grid(0))))
+    start = np.arange(len(image) + 1, dtype=np.int32) * shifts
+    return _Cells(
+        image, rotation, start, np.tile(np.arange(shifts, dtype=np.int32), len(image)), np.repeat(coarse.boost, shifts)
+    )
+
+
+def _split(grid: RotationGrid, cells: _Cells, kept: _Kept) -> _Cells:
     """Children of the kept hypotheses: each kept pair gives 8 pairs, each with 4 children of the pair's kept shifts."""
-    pair, shift_count = np.unique(np.searchsorted(pair_start, kept, side="right") - 1, return_counts=True)
-    child_rotation = grid.children(pair_rotation[pair]).ravel()
-    child_image = np.repeat(pair_image[pair], 8)
-    child_shift = ShiftGrid.children(hyp_shift[kept]).ravel()  # still grouped by pair
+    pair, shift_count = np.unique(cells.pair_of(kept.index), return_counts=True)
     block = 4 * np.repeat(shift_count, 8)
-    child_start = np.concatenate([[0], np.cumsum(block)])
-    block_first = np.repeat(4 * np.concatenate([[0], np.cumsum(shift_count)[:-1]]), 8)
-    within = np.arange(child_start[-1]) - np.repeat(child_start[:-1], block)
-    return (
-        child_image,
-        child_rotation,
-        child_start.astype(np.int32),
-        child_shift[np.repeat(block_first, block) + within],
+    start = np.concatenate([[0], np.cumsum(block)])
+    first = np.repeat(4 * (np.cumsum(shift_count) - shift_count), 8)
+    source = np.arange(start[-1]) - np.repeat(start[:-1] - first, block)  # into the children of the kept, pair by pair
+    child_shift = ShiftGrid.children(cells.hyp_shift[kept.index]).ravel()
+    child_boost = np.repeat(cells.hyp_boost[kept.index] + kept.boost, 4)
+    return _Cells(
+        np.repeat(cells.pair_image[pair], 8),
+        grid.children(cells.pair_rotation[pair]).ravel(),
+        start.astype(np.int32),
+        child_shift[source],
+        child_boost[source],
     )

@@ -40,8 +40,8 @@ class IterationStats:
         Relative change of the map, |V - V_previous| / |V|.
     image_visits : int
         Images seen since the start, repeats counted.
-    capped_fraction : float
-        Share of images whose candidate list met its limit; 0 where no limit acted.
+    sampled_fraction : float
+        Share of images whose posterior was too broad to follow whole, and was sampled.
     seconds : float
         Wall seconds of this iteration.
     """
@@ -61,7 +61,7 @@ class IterationStats:
     log_likelihood: float
     map_change: float
     image_visits: int
-    capped_fraction: float
+    sampled_fraction: float
     seconds: float
 
 
