@@ -6,12 +6,13 @@
  * (1 - omitted) Z. Where that would take more than `limit` entries, the row is sampled instead: the threshold is the lowest at
  * which sum_j min(1, p_j / threshold) <= limit, entries above it are kept, and of those below a systematic sample in proportion
  * to p_j, each standing for the mass `threshold`. Sums over the kept entries are then right in the mean, whatever the limit.
+ * A row whose offset is negative is cut instead: the bins that hold at most `limit` entries are kept, and always the first.
  *
  * buffer      shape       unit                                                            in/out
  * row_start   (rows+1,)   first entry of a row                                            in
- * offset      (rows,)     where the systematic sample starts, in [0, 1); very negative: nothing below the threshold   in
+ * offset      (rows,)     where the systematic sample starts, in [0, 1); negative: cut       in
  * value       (entries,)  x in; p / Z out                                                 in/out
- * statistics  (rows,4)    log sum exp x, ESS, threshold on p / Z, 1 where sampled else 0   out
+ * statistics  (rows,4)    log sum exp x, ESS, threshold on p / Z, 1 where the limit acted   out
  * kept_count  (rows,)     entries kept                                                    out
  * kept_start  (rows,)     where a row's kept entries go                                   in (compact_rows)
  * kept        (total,)    their indices, ascending within a row                           out (compact_rows)
@@ -74,16 +75,17 @@ __kernel void normalize_rows(__global const int *restrict row_start, __global co
         below += mass[--bins];
         entries -= count[bins];
     }
-    const int sampled = entries > limit;
-    if (sampled) {
+    const int limited = entries > limit, cut = offset[row] < 0.0f;
+    if (limited) {
         bins = BINS;
         below = 0.0f;
         entries = all;
-        while (bins > 0 && (float)entries + below / EDGE(bins) > (float)limit) {
+        while (bins > cut && (float)entries + (cut ? 0.0f : below / EDGE(bins)) > (float)limit) {
             below += mass[--bins];
             entries -= count[bins];
         }
     }
+    const int sampled = limited && !cut;
     float threshold = sampled && bins == 0 ? fmax(1.0f, sum / (float)limit) : EDGE(bins);
     const float scale = 1.0f / sum;
     float carry = offset[row];
@@ -93,7 +95,7 @@ __kernel void normalize_rows(__global const int *restrict row_start, __global co
         value[j] *= scale;
         entries += is_kept(value[j], threshold, sampled, &carry);
     }
-    statistics[row] = (float4)(high + log(sum), sum * sum / squares, threshold, (float)sampled);
+    statistics[row] = (float4)(high + log(sum), sum * sum / squares, threshold, (float)limited);
     kept_count[row] = entries;
 }
 
@@ -104,7 +106,7 @@ __kernel void compact_rows(__global const int *restrict row_start, __global cons
     const int row = (int)get_global_id(0);
     if (row >= rows) return;
     const float threshold = statistics[row].z;
-    const int sampled = statistics[row].w > 0.0f;
+    const int sampled = statistics[row].w > 0.0f && offset[row] >= 0.0f;
     float carry = offset[row];
     int at = kept_start[row];
     for (int j = row_start[row]; j < row_start[row + 1]; j++) {

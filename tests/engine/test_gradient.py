@@ -91,7 +91,7 @@ def setting(session, rng, in_memory):
             log_evidence=np.zeros(count),
             ess=np.ones(count),
             ess_rotations=np.ones(count),
-            sampled=np.zeros(count, bool),
+            limited=np.zeros(count, bool),
             phase=loader.phase_table("test phase", SHIFTS),
         )
         backprojector = Backprojector(session, loader, search, PLANE, SIDE)

@@ -25,7 +25,7 @@ def found(image, rotation, posterior, shift=None):
         log_evidence=np.arange(images) - 5.0,
         ess=np.arange(images) + 1.0,
         ess_rotations=np.ones(images),
-        sampled=np.zeros(images, bool),
+        limited=np.zeros(images, bool),
         phase=None,
     )
 

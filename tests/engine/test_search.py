@@ -70,7 +70,7 @@ def test_origin_of_a_particle_off_the_centre(session, simulated, rng):
     truth = simulated(random_rotations(rng, 3), np.tile([3.0, -5.0], (3, 1)), snr=20.0)
     searched = Searched(session, truth)
     found = searched.run([0, 1, 2], np.eye(3), stages(2000), variance=100.0)
-    assert not found.sampled.any()
+    assert not found.limited.any()
     origin_px = -searched.best(found)[1]
     np.testing.assert_allclose(origin_px, np.tile([-3.0, 5.0], (3, 1)), atol=SHIFTS.step / 2**FINEST * searched.box)
 
@@ -78,7 +78,7 @@ def test_origin_of_a_particle_off_the_centre(session, simulated, rng):
 def test_hypotheses_hold_the_posterior(rng, twenty):
     _, searched = twenty
     found = searched.run(np.arange(20), random_rotations(rng, 1)[0], stages(2000, 1e-2), variance=60.0)
-    assert not found.sampled.any()
+    assert not found.limited.any()
     assert (np.diff(found.image) >= 0).all()
     np.testing.assert_array_equal(np.unique(found.image), np.arange(20))
     np.testing.assert_allclose(np.bincount(found.image, found.posterior), 1, atol=1e-5)
@@ -95,7 +95,7 @@ def test_hypotheses_hold_the_posterior(rng, twenty):
 def test_a_broad_posterior_is_sampled(rng, twenty):
     _, searched = twenty
     found = searched.run(np.arange(20), random_rotations(rng, 1)[0], stages(8), variance=1000.0)
-    assert found.sampled.all()
+    assert found.limited.all()
     kept = np.bincount(found.image, minlength=20)
     assert (kept >= 1).all()
     assert (kept <= 8 + 1).all()
@@ -119,8 +119,8 @@ def test_samples_have_the_posterior_and_the_evidence_for_their_mean(rng, session
 
     whole = searched.run([0], turn, levels((10**7, 10**7), 1e-5), variance, shifts=few_shifts)
     samples = searched.run(np.zeros(repeats, int), turn, levels(limits, 1e-3), variance, shifts=few_shifts)
-    assert not whole.sampled.any()
-    assert samples.sampled.all()
+    assert not whole.limited.any()
+    assert samples.limited.all()
     evidence = np.exp(samples.log_evidence - whole.log_evidence[0])
     posterior, expected = shares_of_base_pixels(samples), shares_of_base_pixels(whole)[0]
     assert (expected > 0.02).sum() >= 4
@@ -150,7 +150,7 @@ def test_more_noise_leaves_more_poses_in_question(rng, twenty):
     assert spread[0] < spread[1] < spread[2]
 
 
-NAMES = ("image", "rotation", "shift", "posterior", "log_evidence", "ess", "ess_rotations", "sampled")
+NAMES = ("image", "rotation", "shift", "posterior", "log_evidence", "ess", "ess_rotations", "limited")
 
 
 @pytest.mark.parametrize(("limit", "variance"), [(1000, 60.0), (8, 1000.0)])
@@ -167,7 +167,7 @@ def test_the_seed_matters_to_what_is_sampled_alone(rng, twenty):
     turn = random_rotations(rng, 1)[0]
     narrow = [searched.run(np.arange(20), turn, stages(1000), 60.0, seed) for seed in (1, 2)]
     broad = [searched.run(np.arange(20), turn, stages(8), 1000.0, seed) for seed in (1, 2)]
-    assert not narrow[0].sampled.any()
+    assert not narrow[0].limited.any()
     for name in NAMES:
         assert getattr(narrow[0], name).tobytes() == getattr(narrow[1], name).tobytes(), name
     assert broad[0].rotation.tobytes() != broad[1].rotation.tobytes()
@@ -181,9 +181,9 @@ def test_an_image_that_is_not_sampled_does_not_depend_on_its_batch(rng, twenty):
     turn = random_rotations(rng, 1)[0]
     together = searched.run(np.arange(20), turn, stages(), 60.0)
     alone = searched.run([13], turn, stages(), 60.0, seed=9)
-    assert together.sampled[12]
-    assert not together.sampled[13]
-    assert not alone.sampled[0]
+    assert together.limited[12]
+    assert not together.limited[13]
+    assert not alone.limited[0]
     own = together.image == 13
     for name in ("rotation", "shift", "posterior"):
         assert getattr(together, name)[own].tobytes() == getattr(alone, name).tobytes(), name
@@ -196,7 +196,7 @@ def test_an_empty_image_among_others(session, simulated, rng):
     searched = Searched(session, truth)
     found = searched.run([0, 1, 2], np.eye(3), stages(2000), variance=100.0)
     assert set(found.image) == {0, 1, 2}
-    np.testing.assert_array_equal(found.sampled, [False, True, False])
+    np.testing.assert_array_equal(found.limited, [False, True, False])
     own = found.posterior[found.image == 1]
     np.testing.assert_allclose(own, 1 / len(own), rtol=1e-4)  # nothing speaks for any pose
     assert np.isfinite(found.posterior).all()

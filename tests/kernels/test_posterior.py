@@ -261,3 +261,23 @@ def test_what_the_twin_keeps(x, offset, omitted, limit):
     else:
         assert not boost.any()
         assert mass >= 1 - omitted - 1e-12
+
+
+@pytest.mark.parametrize("limit", [1, 16, 300])
+def test_a_cut_row_keeps_its_best_entries_and_is_never_left_empty(kernels, rng, limit):
+    start, value = log_weights(rng, [4608, 700, 50, 3], 1.5)
+    value[:4608] = -7.0  # an empty image: all poses alike
+    offset = np.full(4, -1.0, np.float32)
+    p, statistics, kept_count = kernels.normalize_rows(start, offset, value, OMITTED, limit)
+    expected = reference.normalize_rows(start, offset, value, OMITTED, limit)
+    kept_start = np.concatenate([[0], np.cumsum(kept_count)]).astype(np.int32)
+    kept, boost = kernels.compact_rows(start, offset, p, statistics, kept_start[:-1], kept_start[-1])
+    assert kept_count[0] == 4608  # one bin, which is kept whole
+    assert np.array_equal(kept_count, expected[2])
+    assert (boost == 0).all()
+    for row, (first, last) in enumerate(pairwise(start)):
+        chosen = kept[(kept >= first) & (kept < last)]
+        assert value[chosen].max() == value[first:last].max()
+        left_out = np.setdiff1d(np.arange(first, last), chosen)
+        assert value[left_out].max(initial=-np.inf) < value[chosen].min()
+        assert statistics[row, 3] == expected[1][row, 3]

@@ -268,7 +268,7 @@ class AbInitio:
             log_likelihood=float(found.log_evidence.mean()),
             map_change=relative_change(after.map.volume, before.map.volume),
             image_visits=after.visits,
-            sampled_fraction=float(found.sampled.mean()),
+            sampled_fraction=float(found.limited.mean()),
             seconds=seconds,
         )
 

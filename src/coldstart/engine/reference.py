@@ -185,13 +185,14 @@ def normalize_rows(
     """p / Z of each row, and the entries that stand for it.
 
     Entries are taken in whole bins of log p, the most probable first, until they hold all but `omitted` of the mass. If
-    these are more than `limit`, the row is sampled above and below a threshold instead (`kept_of_row`).
+    these are more than `limit`, the row is sampled above and below a threshold instead (`kept_of_row`) or, where its
+    offset is negative, cut to the bins that hold at most `limit`, and at least to the first.
 
     Returns
     -------
     value : (entries,) float64
     statistics : (rows, 4) float64
-        log sum exp x, ESS, threshold on p / Z, 1 where sampled.
+        log sum exp x, ESS, threshold on p / Z, 1 where the limit acted.
     kept_count : (rows,) int64
     """
     posterior = np.empty(len(value))
@@ -201,15 +202,15 @@ def normalize_rows(
         x = np.asarray(value[first:last], dtype=np.float64)
         depth = x.max() - x
         p = np.where(depth < RANGE, np.exp(-depth), 0.0)
-        threshold, sampled = _threshold(depth, p, omitted, limit)
+        threshold, limited = _threshold(depth, p, omitted, limit, cut=offset[row] < 0)
         posterior[first:last] = p / p.sum()
-        statistics[row] = x.max() + np.log(p.sum()), p.sum() ** 2 / np.sum(p**2), threshold / p.sum(), sampled
-        kept_count[row] = len(kept_of_row(posterior[first:last], threshold / p.sum(), sampled, offset[row]))
+        statistics[row] = x.max() + np.log(p.sum()), p.sum() ** 2 / np.sum(p**2), threshold / p.sum(), limited
+        kept_count[row] = len(kept_of_row(posterior[first:last], threshold / p.sum(), limited, offset[row]))
     return posterior, statistics, kept_count
 
 
-def _threshold(depth: Real, p: Real, omitted: float, limit: int) -> tuple[float, bool]:
-    """Threshold on p, and whether entries below it are sampled."""
+def _threshold(depth: Real, p: Real, omitted: float, limit: int, *, cut: bool) -> tuple[float, bool]:
+    """Threshold on p, and whether the limit acted."""
     edge = np.exp(-RANGE / BINS * np.arange(BINS + 1))
     bin_of = np.floor(depth[depth < RANGE] * (BINS / RANGE)).astype(np.int64)
     mass = np.concatenate([[0.0], np.cumsum(np.bincount(bin_of, p[depth < RANGE], minlength=BINS))])
@@ -217,14 +218,18 @@ def _threshold(depth: Real, p: Real, omitted: float, limit: int) -> tuple[float,
     enough = int(np.argmax(mass >= (1.0 - omitted) * mass[-1]))
     if entries[enough] <= limit:
         return float(edge[enough]), False
+    if cut:
+        return float(edge[max(int(np.argmax(entries[1:] > limit)), 1)]), True
     expected = entries[1:] + (p.sum() - mass[1:]) / edge[1:]
     within = int(np.argmax(expected > limit))  # bins whose lower edge keeps no more than the limit, in the mean
     return (float(edge[within]) if within else max(1.0, float(p.sum()) / limit)), True
 
 
-def kept_of_row(p: Real, threshold: float, sampled: bool, offset: float) -> NDArray[np.int64]:
+def kept_of_row(p: Real, threshold: float, limited: bool, offset: float) -> NDArray[np.int64]:
     """Entries above the threshold and, of a sampled row, a systematic sample of those below, ascending."""
-    below = np.where(p < threshold, p / threshold, 0.0) if sampled else np.zeros(len(p))
+    if not limited or offset < 0:
+        return np.flatnonzero(p >= threshold)
+    below = np.where(p < threshold, p / threshold, 0.0)
     ticks = np.floor(offset + np.cumsum(below))
     return np.flatnonzero((p >= threshold) | (np.diff(ticks, prepend=0.0) > 0))
 

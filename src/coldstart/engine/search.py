@@ -19,8 +19,8 @@ from coldstart.engine.images import Minibatch, MinibatchLoader
 from coldstart.model.fourier import HalfPlane
 from coldstart.model.pose_grid import Cells, RotationGrid, ShiftGrid, rotation_grid
 
-NO_SAMPLE = -1e30
-"""Offset of a systematic sample that never takes an entry (kernels/posterior.cl)."""
+CUT = -1.0
+"""Offset that cuts a broad posterior instead of sampling it (kernels/posterior.cl)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,8 +87,8 @@ class Hypotheses:
         Log of the summed weights of the last stage, and the effective number of hypotheses.
     ess_rotations : (B,) float64
         Effective number of rotations of the coarse stage.
-    sampled : (B,) bool
-        Whether a sample stands for an image's poses in some stage.
+    limited : (B,) bool
+        Whether a limit acted on an image in some stage: a sample stands for its poses, or the most probable ones do.
     phase : DeviceArray
         Phases of the level's shifts.
     """
@@ -101,7 +101,7 @@ class Hypotheses:
     log_evidence: NDArray[np.float64]
     ess: NDArray[np.float64]
     ess_rotations: NDArray[np.float64]
-    sampled: NDArray[np.bool_]
+    limited: NDArray[np.bool_]
     phase: DeviceArray
 
 
@@ -144,14 +144,14 @@ class PoseSearch:
         log_sums = self.score_coarse(batch, volume, turn, shifts, stages[0].radius)
         starts: NDArray[np.integer] = np.arange(len(batch) + 1) * len(rotation_grid(0))
         coarse = self._keep(log_sums, starts, stages[0], rng)
-        sampled = coarse.sampled
+        limited = coarse.limited
         cells = _all_shifts(coarse, len(shifts.coarse))
         for stage in stages:
             phase = self._loader.phase_table(f"phase {stage.level}", shifts.points(stage.level))
             weights = self._score_cells(batch, volume, turn, stage, phase, cells)
             starts = cells.pair_start[np.searchsorted(cells.pair_image, np.arange(len(batch) + 1))]
             kept = self._keep(weights, starts, stage, rng)
-            sampled = sampled | kept.sampled
+            limited = limited | kept.limited
             if stage is not stages[-1]:
                 cells = _split(rotation_grid(stage.level), cells, kept)
         pair = cells.pair_of(kept.index)
@@ -166,7 +166,7 @@ class PoseSearch:
             log_evidence=kept.log_evidence,
             ess=kept.ess,
             ess_rotations=coarse.ess,
-            sampled=sampled,
+            limited=limited,
             phase=phase,
         )
 
@@ -244,7 +244,7 @@ class PoseSearch:
         """Normalise each image's weights in place, and choose the entries that stand for it."""
         session, rows = self._session, len(row_start) - 1
         start = session.upload("row start", row_start.astype(np.int32))
-        offsets = np.full(rows, NO_SAMPLE) if rng is None else rng.random(rows)
+        offsets = np.full(rows, CUT) if rng is None else rng.random(rows)
         offset = session.upload("offset", offsets.astype(np.float32))
         statistics, counts = self._normalize(weights, start, offset, stage)
         kept_start = np.concatenate([[0], np.cumsum(session.download(counts))]).astype(np.int32)
@@ -254,8 +254,8 @@ class PoseSearch:
             "compact_rows", (rows,), start, offset, weights, statistics, session.upload("kept start", kept_start[:-1]),
             kept, boost, rows,
         )  # fmt: skip
-        log_evidence, ess, _, sampled = session.download(statistics).T.astype(np.float64)
-        return _Kept(session.download(kept), session.download(boost), log_evidence, ess, sampled > 0)
+        log_evidence, ess, _, limited = session.download(statistics).T.astype(np.float64)
+        return _Kept(session.download(kept), session.download(boost), log_evidence, ess, limited > 0)
 
     def _normalize(
         self, weights: DeviceArray, start: DeviceArray, offset: DeviceArray, stage: Stage
@@ -302,7 +302,7 @@ class _Kept:
     boost: NDArray[np.float32]
     log_evidence: NDArray[np.float64]
     ess: NDArray[np.float64]
-    sampled: NDArray[np.bool_]
+    limited: NDArray[np.bool_]
 
 
 def _all_shifts(coarse: _Kept, shifts: int) -> _Cells:
