@@ -91,7 +91,7 @@ class AbInitioParams(BaseModel):
     fourier_radius_step: float = _field(
         0.04,
         "Fourier radius step",
-        "Increase of the resolution radius an iteration between the phases.",
+        "Smallest increase of the resolution radius an iteration between the phases; larger while the halves agree.",
         SCHEDULE,
         "1/box",
         gt=0,

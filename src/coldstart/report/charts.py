@@ -38,7 +38,7 @@ class _Series:
 _SERIES = (
     _Series(
         "Effective sample size",
-        "How many rotations and shifts an image is spread over; it falls as the poses become certain.",
+        "How many coarse rotations and finest poses an image is spread over; it falls as the poses become certain.",
         "poses an image",
         (("ess_rotations", "rotations"), ("ess_poses", "poses")),
         log=True,
