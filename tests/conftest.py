@@ -2,8 +2,13 @@
 
 from pathlib import Path
 
+import hypothesis
 import numpy as np
 import pytest
+
+# A loaded machine is no failure: examples are not timed.
+hypothesis.settings.register_profile("untimed", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
+hypothesis.settings.load_profile("untimed")
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 SHARED_DATA = REPOSITORY.parent / "shared" / "data"
