@@ -1,26 +1,29 @@
 /* The M-step: images gathered into weighted slices, slices into the numerator and denominator of the map.
  *
- *   Z_rl = sum_e gamma_e conj(S_l(t_e)) A_el,   U_rl = sum_e gamma_e W_el          over the entries e of rotation r
- *   N(k) += tri(k - R^T l) Z_rl,   D(k) += tri(k - R^T l) U_rl
- *   residual(r,s) = sum_{l in shell s} U_rl |Y_rl|^2 - 2 Re( conj(Z_rl) Y_rl )      what the fit takes off the images' power
+ *   Z_dl = sum_e gamma_e conj(S_l'(t_e)) A_el',   U_dl = sum_e gamma_e W_el'       over the entries e of direction d; l' is l turned
+ *                                                                             back by the entry's in-plane angle
+ *   N(k) += tri(k - A_d^T l) Z_dl,   D(k) += tri(k - A_d^T l) U_dl
+ *   residual(d,s) = sum_{l in ring s} U_dl |Y_dl|^2 - 2 Re( conj(Z_dl) Y_dl )      what the fit takes off the images' power
  *
  * Sums over slices are 64-bit fixed point, so they do not depend on the order, nor on how slices are dealt out.
  *
  * buffer        shape                 unit                                              in/out
- * entry_start   (R+1,)                first entry of a rotation                         in
- * entry_image   (E,)  entry_shift (E,)  entry_weight (E,) gamma                         in
+ * entry_start   (slices+1,)           first entry of a slice                            in
+ * entry_image, entry_shift, entry_angle, entry_weight (E,)  image, shift, in-plane angle, gamma   in
  * image, weight (B,2,stride), (B,stride)   A and W                                      in
  * phase         (S,2,stride)          S_l(t)                                            in
- * slice         (R,2,stride)          Z                                                 out (gather_slices), in
- * slice_weight  (R,stride)            U                                                 out (gather_slices), in
- * rows          (R,8)                 rotation rows in points of the target grid        in
+ * rings         (rings,4) int         start in rows, half points, start in whole turns, points a step   in
+ * gathered      (slices,2,stride)     Z                                                 out (gather_slices), in
+ * gathered_weight (slices,stride)     U                                                 out (gather_slices), in
+ * rows          (slices,8)            rotation rows in points of the target grid        in
  * accumulator   (copies,side,side,width,3) long: N real, N imaginary, D, times `scale`  in/out (insert_slices)
- * shell_end     (shells,)             end of each shell in radius order                 in
- * residual      (R,shells)            unitless                                          out (slice_residual)
+ * slice         (D,2,circle)          Y of all directions, whole turns                  in
+ * direction     (slices,)             of each slice                                     in
+ * residual      (slices,rings)        unitless                                          out (slice_residual)
  *
- * launch: gather_slices (count/CHUNK, R); slice_residual (R);
+ * launch: gather_slices, slice_residual (rings, slices);
  * insert_slices (copies) where each work-item fills a copy of its own with every copies-th slice (CPUs), or with ATOMIC
- * (count/CHUNK, R) into one copy (GPUs).   macros: VW, CHUNK, ATOMIC
+ * (count/CHUNK, slices) into one copy (GPUs).   macros: VW, CHUNK, ATOMIC
  * twins: reference.gather_slices, reference.insert_slices, reference.slice_residual
  */
 #include "fourier.h"
@@ -32,32 +35,33 @@
 #endif
 
 __kernel void gather_slices(__global const int *restrict entry_start, __global const int *restrict entry_image,
-    __global const int *restrict entry_shift, __global const float *restrict entry_weight, __global const float *restrict image,
-    __global const float *restrict weight, __global const float *restrict phase, __global float *restrict slice,
-    __global float *restrict slice_weight, const int count, const int stride)
+    __global const int *restrict entry_shift, __global const int *restrict entry_angle, __global const float *restrict entry_weight,
+    __global const float *restrict image, __global const float *restrict weight, __global const float *restrict phase,
+    __global const int4 *restrict rings, __global float *restrict gathered, __global float *restrict gathered_weight,
+    const int half_turn, const int stride)
 {
-    const int start = (int)get_global_id(0) * CHUNK, r = (int)get_global_id(1);
-    if (start >= count) return;
-    FV re[CHUNK / VW], im[CHUNK / VW], total[CHUNK / VW];
-    for (int j = 0; j < CHUNK / VW; j++) re[j] = im[j] = total[j] = (FV)(0.0f);
-    for (int e = entry_start[r]; e < entry_start[r + 1]; e++) {
-        const FV gamma = (FV)(entry_weight[e]);
-        __global const float *a = image + (size_t)entry_image[e] * 2 * stride + start;
-        __global const float *w = weight + (size_t)entry_image[e] * stride + start;
-        __global const float *p = phase + (size_t)entry_shift[e] * 2 * stride + start;
-        for (int j = 0; j < CHUNK / VW; j++) {
-            const FV ar = gamma * LOAD(a + j * VW), ai = gamma * LOAD(a + stride + j * VW);
-            const FV pr = LOAD(p + j * VW), pi = LOAD(p + stride + j * VW);
-            re[j] = FMA(ar, pr, FMA(ai, pi, re[j]));
-            im[j] = FMA(ai, pr, FMA(-ar, pi, im[j]));
-            total[j] = FMA(gamma, LOAD(w + j * VW), total[j]);
+    const int4 ring = rings[get_global_id(0)];
+    const int n = (int)get_global_id(1), points = ring.s1;
+    __global float *re = gathered + (size_t)n * 2 * stride + ring.s0, *im = re + stride;
+    __global float *total = gathered_weight + (size_t)n * stride + ring.s0;
+    for (int l = 0; l < (points + 7) / 8 * 8; l++) re[l] = im[l] = total[l] = 0.0f;
+    for (int e = entry_start[n]; e < entry_start[n + 1]; e++) {
+        const float gamma = entry_weight[e];
+        __global const float *ar = image + (size_t)entry_image[e] * 2 * stride + ring.s0, *ai = ar + stride;
+        __global const float *w = weight + (size_t)entry_image[e] * stride + ring.s0;
+        __global const float *pr = phase + (size_t)entry_shift[e] * 2 * stride + ring.s0, *pi = pr + stride;
+        const int turned = entry_angle[e] >= half_turn, ahead = ring.s3 * (entry_angle[e] - (turned ? half_turn : 0));
+        /* Points before the end of the half turn go ahead as they are, those beyond it come back as conjugates. */
+        for (int part = 0; part < 2; part++) {
+            const int first = part ? points - ahead : 0, last = part ? points : points - ahead;
+            const int shift = part ? ahead - points : ahead;
+            const float sign = part != turned ? -gamma : gamma;
+            for (int l = first; l < last; l++) {
+                re[l + shift] += gamma * FMA(ar[l], pr[l], ai[l] * pi[l]);
+                im[l + shift] += sign * FMA(ai[l], pr[l], -ar[l] * pi[l]);
+                total[l + shift] = FMA(gamma, w[l], total[l + shift]);
+            }
         }
-    }
-    __global float *out = slice + (size_t)r * 2 * stride + start;
-    for (int j = 0; j < CHUNK / VW; j++) {
-        STORE(re[j], out + j * VW);
-        STORE(im[j], out + stride + j * VW);
-        STORE(total[j], slice_weight + (size_t)r * stride + start + j * VW);
     }
 }
 
@@ -99,7 +103,7 @@ inline void insert_point(__global long *target, Cell c, float re, float im, floa
 }
 
 __kernel void insert_slices(__global const float *restrict kx, __global const float *restrict ky, __global const float *restrict rows,
-    __global const float *restrict slice, __global const float *restrict slice_weight, __global long *restrict accumulator,
+    __global const float *restrict gathered, __global const float *restrict gathered_weight, __global long *restrict accumulator,
     const int slices, const int count, const int stride, const int side, const int width, const float scale)
 {
 #if ATOMIC
@@ -113,8 +117,9 @@ __kernel void insert_slices(__global const float *restrict kx, __global const fl
     for (int r = first; r < slices; r += step) {
         __global const float *m = rows + 8 * (size_t)r;
         const float ax = m[0], ay = m[1], az = m[2], bx = m[4], by = m[5], bz = m[6];
-        __global const float *zr = slice + (size_t)r * 2 * stride, *zi = zr + stride, *u = slice_weight + (size_t)r * stride;
+        __global const float *zr = gathered + (size_t)r * 2 * stride, *zi = zr + stride, *u = gathered_weight + (size_t)r * stride;
         for (int l = start; l < end; l++) {
+            if (u[l] == 0.0f) continue; /* a pad, or a zero of the CTF */
             const float x = kx[l], y = ky[l];
             const Cell c = cell_of(FMA(ax, x, bx * y), FMA(ay, x, by * y), FMA(az, x, bz * y), side, width);
             insert_point(target, c, zr[l] * scale, zi[l] * scale * c.sign, u[l] * scale, side, width);
@@ -122,23 +127,17 @@ __kernel void insert_slices(__global const float *restrict kx, __global const fl
     }
 }
 
-__kernel void slice_residual(__global const float2 *restrict volume, __global const float *restrict kx, __global const float *restrict ky,
-    __global const float *restrict rows, __global const float *restrict slice, __global const float *restrict slice_weight,
-    __global const int *restrict shell_end, __global float *restrict residual, const int slices, const int shells, const int stride,
-    const int side, const int width)
+__kernel void slice_residual(__global const float *restrict slice, __global const int4 *restrict rings,
+    __global const int *restrict direction, __global const float *restrict gathered, __global const float *restrict gathered_weight,
+    __global float *restrict residual, const int stride, const int circle)
 {
-    const int r = (int)get_global_id(0);
-    if (r >= slices) return;
-    __global const float *m = rows + 8 * (size_t)r;
-    __global const float *zr = slice + (size_t)r * 2 * stride, *zi = zr + stride, *u = slice_weight + (size_t)r * stride;
-    int l = 0;
-    for (int s = 0; s < shells; s++) {
-        float sum = 0.0f;
-        for (; l < shell_end[s]; l++) {
-            const float x = kx[l], y = ky[l];
-            const float2 v = sample(volume, FMA(m[0], x, m[4] * y), FMA(m[1], x, m[5] * y), FMA(m[2], x, m[6] * y), side, width);
-            sum += FMA(u[l], FMA(v.x, v.x, v.y * v.y), -2.0f * FMA(zr[l], v.x, zi[l] * v.y));
-        }
-        residual[(size_t)r * shells + s] = sum;
-    }
+    const int4 ring = rings[get_global_id(0)];
+    const int n = (int)get_global_id(1);
+    __global const float *yr = slice + (size_t)direction[n] * 2 * circle + ring.s2, *yi = yr + circle;
+    __global const float *zr = gathered + (size_t)n * 2 * stride + ring.s0, *zi = zr + stride;
+    __global const float *u = gathered_weight + (size_t)n * stride + ring.s0;
+    float sum = 0.0f;
+    for (int l = 0; l < ring.s1; l++)
+        sum += FMA(u[l], FMA(yr[l], yr[l], yi[l] * yi[l]), -2.0f * FMA(zr[l], yr[l], zi[l] * yi[l]));
+    residual[(size_t)n * get_global_size(0) + get_global_id(0)] = sum;
 }

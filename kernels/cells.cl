@@ -1,73 +1,113 @@
-/* Energies of chosen poses: the cells that survived a coarser stage.
+/* Energies of chosen poses: the cells that survived a coarser stage, on the rings that were not yet counted.
  *
- *   E(h) = sum_l W_l |Y_l|^2 - 2 Re( conj(A_l) S_l(t) Y_l ) - boost(h),   Y_l = V(R^T l),   A = C X / sigma^2,   W = C^2 / sigma^2
+ *   E(h) = sum_l W_l |Y_l|^2 - 2 Re( conj(A_l) S_l(t) Y_l ),   Y_l the slice at the pose's rotation, A = a C X / sigma^2, W = a C^2 / sigma^2
  *
- * A pair is one image and one rotation; a hypothesis is a pair and one shift. The slice is made once a pair and serves
- * all its shifts, whose phases come from a table.
+ * A pair is one image and one rotation; a hypothesis is a pair and one shift. A pair's slice is multiplied with its image once and
+ * serves all its shifts, whose phases come from a table. score_cells reads slices of the grid (slices.cl), score_poses makes them.
  *
- * buffer      shape             unit                                                       in/out
- * volume      (side,side,width) float2, padded Fourier volume                              in
- * kx, ky      (stride,)         cycles a box, radius order, zero beyond `count`            in
- * image       (B,2,stride)      A, real and imaginary planes                               in
- * weight      (B,stride)        W                                                          in
- * phase       (S,2,stride)      S_l(t), real and imaginary planes                          in
- * rows        (pairs,8)         first two rows of the rotation in padded grid points       in
- * pair_image  (pairs,)          image of a pair                                            in
- * pair_start  (pairs+1,)        first hypothesis of a pair                                 in
- * hyp_shift   (hyps,)           shift of a hypothesis                                      in
- * hyp_boost   (hyps,)           log of the mass that a sampled hypothesis stands for over its own (posterior.cl)   in
- * log_weight  (hyps,)           -E, nats, up to a constant an image                        out
+ * buffer         shape                    unit                                                          in/out
+ * slice          (D,2,circle)             Y, whole turns                                                in
+ * volume         (side,side,width) float2, padded Fourier volume                                        in
+ * kx, ky         (stride,)                cycles a box, ring by ring                                    in
+ * image          (B,2,stride)             A, real and imaginary planes                                  in
+ * weight         (B,stride)               W                                                             in
+ * phase          (S,2,stride)             S_l(t), real and imaginary planes                             in
+ * rings          (rings,4) int            start in rows, half points, start in whole turns, points a step   in
+ * rows           (pairs,8)                rotation rows in padded points                                in
+ * pair_image     (pairs,)                 image of a pair                                               in
+ * pair_rotation  (pairs,)                 cell of the rotation grid: direction * in_plane + angle        in
+ * pair_start     (pairs+1,)               first hypothesis of a pair                                    in
+ * hyp_shift      (hyps,)                  shift of a hypothesis                                         in
+ * log_weight     (hyps,)                  -E of the rings so far, nats                                  in/out
  *
- * launch: one work-item a pair.  macros: VW, CHUNK (coefficients held at a time, a multiple of VW).   twin: reference.score_cells
+ * launch: one work-item a pair; rings first to last - 1, entries begin to count - 1.  macros: VW, CHUNK (points held at a time, a multiple of VW)
+ * twins: reference.score_cells, reference.score_poses
  */
 #include "fourier.h"
 #ifndef CHUNK
 #define CHUNK 32
 #endif
 
-__kernel void score_cells(__global const float2 *restrict volume, __global const float *restrict kx, __global const float *restrict ky,
-    __global const float *restrict image, __global const float *restrict weight, __global const float *restrict phase,
-    __global const float *restrict rows, __global const int *restrict pair_image, __global const int *restrict pair_start,
-    __global const int *restrict hyp_shift, __global const float *restrict hyp_boost, __global float *restrict log_weight, const int pairs, const int count, const int stride,
-    const int side, const int width)
+/* Multiply the slice in zr, zi with the image and return the slice's power; pads have no weight. */
+inline float weigh_slice(FV *zr, FV *zi, __global const float *a, __global const float *w, int stride, int length)
+{
+    FV power = (FV)(0.0f);
+    for (int j = 0; j < length / VW; j++) {
+        const FV re = zr[j], im = zi[j], ar = LOAD(a + j * VW), ai = LOAD(a + stride + j * VW);
+        power = FMA(LOAD(w + j * VW), FMA(re, re, im * im), power);
+        zr[j] = FMA(ar, re, ai * im);
+        zi[j] = FMA(ar, im, -ai * re);
+    }
+    return SUM_LANES(power);
+}
+
+inline void add_shifts(const FV *zr, const FV *zi, float norm, __global const float *phase, __global const int *hyp_shift,
+    __global float *log_weight, int first, int last, int stride, int length)
+{
+    for (int h = first; h < last; h++) {
+        __global const float *p = phase + (size_t)hyp_shift[h] * 2 * stride;
+        FV cross = (FV)(0.0f);
+        for (int j = 0; j < length / VW; j++) cross = FMA(zr[j], LOAD(p + j * VW), FMA(-zi[j], LOAD(p + stride + j * VW), cross));
+        log_weight[h] += FMA(2.0f, SUM_LANES(cross), -norm);
+    }
+}
+
+__kernel void score_cells(__global const float *restrict slice, __global const float *restrict image, __global const float *restrict weight,
+    __global const float *restrict phase, __global const int4 *restrict rings, __global const int *restrict pair_image,
+    __global const int *restrict pair_rotation, __global const int *restrict pair_start, __global const int *restrict hyp_shift,
+    __global float *restrict log_weight, const int pairs, const int first_ring, const int last_ring, const int in_plane,
+    const int stride, const int circle)
 {
     const int pair = (int)get_global_id(0);
     if (pair >= pairs) return;
-    __global const float *r = rows + 8 * (size_t)pair;
-    const float ax = r[0], ay = r[1], az = r[2], bx = r[4], by = r[5], bz = r[6];
+    const int direction = pair_rotation[pair] / in_plane, angle = pair_rotation[pair] % in_plane;
+    const int first = pair_start[pair], last = pair_start[pair + 1], turned = angle >= in_plane / 2;
+    __global const float *y = slice + (size_t)direction * 2 * circle;
     __global const float *a = image + (size_t)pair_image[pair] * 2 * stride;
     __global const float *w = weight + (size_t)pair_image[pair] * stride;
-    const int first = pair_start[pair], last = pair_start[pair + 1];
+    const FV sign = (FV)(turned ? -1.0f : 1.0f);
     FV zr[CHUNK / VW], zi[CHUNK / VW];
-    float norm = 0.0f;
 
-    for (int h = first; h < last; h++) log_weight[h] = hyp_boost[h];
-    for (int start = 0; start < count; start += CHUNK) {
+    for (int r = first_ring; r < last_ring; r++) {
+        const int4 ring = rings[r];
+        const int end = (r + 1 < last_ring ? rings[r + 1].s0 : rings[r].s0 + (ring.s1 + 7) / 8 * 8);
+        __global const float *yr = y + ring.s2 + ring.s3 * (turned ? angle - in_plane / 2 : angle);
+        for (int start = ring.s0; start < end; start += CHUNK, yr += CHUNK) {
+            const int length = min(CHUNK, end - start);
+            for (int j = 0; j < length / VW; j++) {
+                zr[j] = LOAD_ANY(yr + j * VW);
+                zi[j] = sign * LOAD_ANY(yr + circle + j * VW);
+            }
+            const float norm = weigh_slice(zr, zi, a + start, w + start, stride, length);
+            add_shifts(zr, zi, norm, phase + start, hyp_shift, log_weight, first, last, stride, length);
+        }
+    }
+}
+
+__kernel void score_poses(__global const float2 *restrict volume, __global const float *restrict kx, __global const float *restrict ky,
+    __global const float *restrict image, __global const float *restrict weight, __global const float *restrict phase,
+    __global const float *restrict rows, __global const int *restrict pair_image, __global const int *restrict pair_start,
+    __global const int *restrict hyp_shift, __global float *restrict log_weight, const int pairs, const int begin, const int count,
+    const int stride, const int side, const int width)
+{
+    const int pair = (int)get_global_id(0);
+    if (pair >= pairs) return;
+    __global const float *m = rows + 8 * (size_t)pair;
+    const float ax = m[0], ay = m[1], az = m[2], bx = m[4], by = m[5], bz = m[6];
+    __global const float *a = image + (size_t)pair_image[pair] * 2 * stride;
+    __global const float *w = weight + (size_t)pair_image[pair] * stride;
+    FV zr[CHUNK / VW], zi[CHUNK / VW];
+
+    for (int start = begin; start < count; start += CHUNK) {
         const int length = min(CHUNK, count - start);
         float *yr = (float *)zr, *yi = (float *)zi;
         for (int i = 0; i < length; i++) {
             const float u = kx[start + i], v = ky[start + i];
-            const float2 y = sample(volume, FMA(ax, u, bx * v), FMA(ay, u, by * v), FMA(az, u, bz * v), side, width);
-            yr[i] = y.x;
-            yi[i] = y.y;
+            const float2 value = sample(volume, FMA(ax, u, bx * v), FMA(ay, u, by * v), FMA(az, u, bz * v), side, width);
+            yr[i] = value.x;
+            yi[i] = value.y;
         }
-        for (int i = length; i < CHUNK; i++) yr[i] = yi[i] = 0.0f;
-        FV power = (FV)(0.0f);
-        for (int j = 0; j < CHUNK / VW; j++) {
-            const int k = start + j * VW;
-            const FV re = zr[j], im = zi[j], ar = LOAD(a + k), ai = LOAD(a + stride + k);
-            power = FMA(LOAD(w + k), FMA(re, re, im * im), power);
-            zr[j] = FMA(ar, re, ai * im);
-            zi[j] = FMA(ar, im, -ai * re);
-        }
-        norm += SUM_LANES(power);
-        for (int h = first; h < last; h++) {
-            __global const float *p = phase + (size_t)hyp_shift[h] * 2 * stride + start;
-            FV cross = (FV)(0.0f);
-            for (int j = 0; j < CHUNK / VW; j++)
-                cross = FMA(zr[j], LOAD(p + j * VW), FMA(-zi[j], LOAD(p + stride + j * VW), cross));
-            log_weight[h] = FMA(2.0f, SUM_LANES(cross), log_weight[h]);
-        }
+        const float norm = weigh_slice(zr, zi, a + start, w + start, stride, length);
+        add_shifts(zr, zi, norm, phase + start, hyp_shift, log_weight, pair_start[pair], pair_start[pair + 1], stride, length);
     }
-    for (int h = first; h < last; h++) log_weight[h] -= norm;
 }

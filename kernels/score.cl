@@ -1,123 +1,272 @@
-/* Every image against every rotation and shift of the coarse grid, as one register-blocked matrix product.
+/* Every image against every rotation and shift of the coarse grid, all in-plane angles at once.
  *
  *   E(i,r,t) = N(i,r) - 2 sum_l Re( conj(A_il) S_l(t) Y_rl ),     N(i,r) = sum_l W_il |Y_rl|^2
  *   F(i,r)   = log sum_t exp(-E(i,r,t))
  *
- * The product runs over the 2 count reals of the coefficients (real and imaginary part in turn, radius order). The table of
- * energies is never stored: a work-item goes through the shifts of one image and keeps a running log-sum-exp for each rotation.
+ * As a function of the in-plane angle j, either sum is a circular correlation on each ring: a product of harmonics. With Z_rm and
+ * Y_rm the harmonics of z = conj(S) A and of the slice on ring r of n_r points,
  *
- * Operands are packed in panels, so that either side is read as one stream:
- *   left   [image][tile][k][TM]      rows are shifts: conj(S_l) A_l; the last tile is padded with zeros
- *   right  [block][k][TN]            columns are rotations: Y_l;  power [block][l][TN]: |Y_l|^2
+ *   c_j = sum_m e^(2 pi i m j / TURN) C_m,   C_m = sum_r 1/n_r sum_(m' = m mod TURN) conj(Z_rm') Y_rm'
  *
- * buffer    shape                             unit                                 in/out
- * image     (B,2,stride)                      A                                    in
- * weight    (B,stride)                        W                                    in
- * phase     (S,2,stride)                      S_l(t)                               in
- * volume    (side,side,width) float2          padded Fourier volume                in
- * rows      (R,8)                             rotation rows in padded points       in
- * left      (B,tiles,2 count,TM)              pack_images: out; score_grid: in
- * right     (R/TN,2 count,TN)                 pack_slices: out; score_grid: in
- * power     (R/TN,count,TN)                   pack_slices: out; score_grid: in
- * log_sum   (B,R)                             F, nats                              out
+ * is the cross term over whole turns, twice that over half turns: -E = c_j - N_j. C_(TURN-m) is the conjugate of C_m, so m runs
+ * from 0 to TURN / 2. Even m give the part that repeats after half a turn, odd m the part that changes its sign; N has even m only.
+ * A value and its opposite are conjugates, hence even harmonics come from the real parts on half a turn, odd ones from the imaginary.
+ * The table of energies is never stored: a work-item goes through the shifts of one image and keeps a running log-sum-exp.
  *
- * launch: pack_images (count, tiles, B); pack_slices (R/TN); score_grid (R/TN, B).
- * R is a multiple of TN.
- * macros: TM x TN outputs a work-item, TN a multiple of VW.     twin: reference.score_grid
+ * buffer       shape                        unit                                                  in/out
+ * rings        (rings,4) int                start in rows, half points, start in whole turns, points a step   in
+ * trigonometry (table,2)                    cosine and sine of a turn's parts                      in
+ * image        (B,2,stride)                 A                                                     in
+ * weight       (B,stride)                   W                                                     in
+ * phase        (S,2,stride)                 S_l(t)                                                in
+ * slice        (D,2,circle)                 Y, whole turns                                        in
+ * left         (B,tiles,MODES,terms,2,TM)   Z over n_r, twice that between the ends of m; terms are pairs of ring and m'; TM shifts
+ *                                           image_harmonics: out; score_grid: in
+ * left_norm    (B,MODES,terms,2)            the same of W, half of it                             image_harmonics: out; score_grid: in
+ * right        (D/VW,MODES,terms,2,VW)      Y of VW directions                                    slice_harmonics: out; score_grid: in
+ * right_norm   (D/VW,MODES,terms,2,VW)      harmonics of |Y|^2                                    slice_harmonics: out; score_grid: in
+ * log_sum      (B,D,TURN)                   F, nats                                               out
+ *
+ * launch: image_harmonics (tiles + 1, B); slice_harmonics (D/VW); score_grid (D/VW, B)
+ * macros: TM shifts and VW directions a work-item; TURN in-plane angles, a multiple of 4; TRACK 1 for the best shifts too
+ * twins: reference.image_harmonics, reference.slice_harmonics, reference.score_grid
  */
-#include "fourier.h"
+#include "vector.h"
 #ifndef TM
 #define TM 4
 #endif
-#ifndef TN
-#define TN VW
+#ifndef TURN
+#define TURN 24
 #endif
-#define NV (TN / VW)
+#ifndef TRACK
+#define TRACK 0
+#endif
+#if TURN > 24
+#define UNROLL
+#else
+#define UNROLL _Pragma("unroll")
+#endif
+#define HALF (TURN / 2)
+#define QUARTER (TURN / 4)
+#define MODES (HALF + 1)
+#define MAX_HALF_POINTS (4 * HALF)
 
-__kernel void pack_images(__global const float *restrict image, __global const float *restrict phase, __global float *restrict left,
-    const int count, const int shifts, const int stride)
+#if TM == 1
+typedef float FT;
+#elif TM == 4
+typedef float4 FT;
+#elif TM == 8
+typedef float8 FT;
+#else
+#error "TM must be 1, 4 or 8"
+#endif
+
+/* Harmonics of values on half a turn: even ones from x, odd ones from y, the real and imaginary parts. */
+inline void harmonic_of(const FT *x, const FT *y, __global const float2 *trigonometry, int table, int step, int half_points, int odd, FT *re, FT *im)
 {
-    const int l = (int)get_global_id(0), tile = (int)get_global_id(1), i = (int)get_global_id(2);
-    const int tiles = (int)get_global_size(1);
-    const float ar = image[(size_t)i * 2 * stride + l], ai = image[((size_t)i * 2 + 1) * stride + l];
-    __global float *out = left + (((size_t)i * tiles + tile) * count + l) * 2 * TM;
-    for (int m = 0; m < TM; m++) {
-        const int s = tile * TM + m;
-        const float pr = s < shifts ? phase[(size_t)s * 2 * stride + l] : 0.0f;
-        const float pi = s < shifts ? phase[((size_t)s * 2 + 1) * stride + l] : 0.0f;
-        out[m] = FMA(ar, pr, ai * pi);
-        out[TM + m] = FMA(ai, pr, -ar * pi);
+    FT cosines = (FT)(0.0f), sines = (FT)(0.0f);
+    const FT *v = odd ? y : x;
+    for (int a = 0, at = 0; a < half_points; a++) {
+        const float2 t = trigonometry[at];
+        cosines = FMA(v[a], (FT)(t.x), cosines);
+        sines = FMA(v[a], (FT)(t.y), sines);
+        at += step;
+        at -= at >= table ? table : 0;
+    }
+    *re = 2.0f * (odd ? sines : cosines);
+    *im = 2.0f * (odd ? cosines : -sines);
+}
+
+__kernel void image_harmonics(__global const int4 *restrict rings, __global const float2 *restrict trigonometry, __global const float *restrict image,
+    __global const float *restrict weight, __global const float *restrict phase, __global float *restrict left,
+    __global float *restrict left_norm, const int ring_count, const int terms, const int table, const int shifts, const int stride)
+{
+    const int tile = (int)get_global_id(0), i = (int)get_global_id(1), tiles = (int)get_global_size(0) - 1;
+    __global const float *ar = image + (size_t)i * 2 * stride, *ai = ar + stride, *w = weight + (size_t)i * stride;
+    __global float *norm = left_norm + (size_t)i * MODES * terms * 2;
+    __global FT *out = (__global FT *)left + ((size_t)i * tiles + tile) * MODES * terms * 2;
+    FT x[MAX_HALF_POINTS], y[MAX_HALF_POINTS], re, im;
+    int term = 0;
+    for (int r = 0; r < ring_count; r++) {
+        const int4 ring = rings[r];
+        for (int a = 0; a < ring.s1; a++) {
+            const int l = ring.s0 + a;
+            if (tile == tiles) {
+                x[a] = (FT)(0.5f * w[l]);
+                y[a] = (FT)(0.0f);
+                continue;
+            }
+            float *xs = (float *)(x + a), *ys = (float *)(y + a);
+            for (int s = 0; s < TM; s++) {
+                __global const float *p = phase + (size_t)min(tile * TM + s, shifts - 1) * 2 * stride + l;
+                xs[s] = FMA(ar[l], p[0], ai[l] * p[stride]);
+                ys[s] = FMA(ai[l], p[0], -ar[l] * p[stride]);
+            }
+        }
+        for (int q = 0; q < ring.s3; q++, term++) {
+            for (int m = 0; m < MODES; m++) {
+                const int step = (m + TURN * q) * (table / (2 * ring.s1)) % table, at = (m * terms + term) * 2;
+                harmonic_of(x, y, trigonometry, table, step, ring.s1, m & 1, &re, &im);
+                const float share = (m == 0 || m == HALF ? 0.5f : 1.0f) / (float)ring.s1; /* conjugate modes count too */
+                if (tile == tiles) {
+                    norm[at] = share * ((const float *)&re)[0];
+                    norm[at + 1] = share * ((const float *)&im)[0];
+                } else {
+                    out[at] = share * re;
+                    out[at + 1] = share * im;
+                }
+            }
+        }
     }
 }
 
-__kernel void pack_slices(__global const float2 *restrict volume, __global const float *restrict kx, __global const float *restrict ky,
-    __global const float *restrict rows, __global float *restrict right, __global float *restrict power, const int count,
-    const int side, const int width)
+__kernel void slice_harmonics(__global const int4 *restrict rings, __global const float2 *restrict trigonometry, __global const float *restrict slice,
+    __global float *restrict right, __global float *restrict right_norm, const int ring_count, const int terms, const int table,
+    const int circle)
 {
     const int block = (int)get_global_id(0);
-    for (int n = 0; n < TN; n++) {
-        __global const float *r = rows + 8 * (block * TN + n);
-        for (int l = 0; l < count; l++) {
-            const float u = kx[l], v = ky[l];
-            const float2 y = sample(volume, FMA(r[0], u, r[4] * v), FMA(r[1], u, r[5] * v), FMA(r[2], u, r[6] * v), side, width);
-            const size_t at = ((size_t)block * count + l) * TN + n;
-            right[((size_t)block * count + l) * 2 * TN + n] = y.x;
-            right[((size_t)block * count + l) * 2 * TN + TN + n] = y.y;
-            power[at] = FMA(y.x, y.x, y.y * y.y);
+    for (int n = 0; n < VW; n++) {
+        __global const float *yr = slice + (size_t)(block * VW + n) * 2 * circle, *yi = yr + circle;
+        int term = 0;
+        for (int r = 0; r < ring_count; r++) {
+            const int4 ring = rings[r];
+            const int points = 2 * ring.s1, every = table / points;
+            for (int q = 0; q < ring.s3; q++, term++) {
+                for (int m = 0; m < MODES; m++) {
+                    const int harmonic = m + TURN * q, odd = m & 1;
+                    float re = 0.0f, im = 0.0f, pr = 0.0f, pi = 0.0f;
+                    for (int a = 0; a < ring.s1; a++) {
+                        const float2 t = trigonometry[harmonic * a % points * every];
+                        const float x = yr[ring.s2 + a], y = yi[ring.s2 + a], power = FMA(x, x, y * y);
+                        re = FMA(odd ? y : x, odd ? t.y : t.x, re);
+                        im = FMA(odd ? y : x, odd ? t.x : -t.y, im);
+                        pr = FMA(power, t.x, pr);
+                        pi = FMA(-power, t.y, pi);
+                    }
+                    const size_t at = (((size_t)block * MODES + m) * terms + term) * 2 * VW + n;
+                    right[at] = 2.0f * re;
+                    right[at + VW] = 2.0f * im;
+                    right_norm[at] = odd ? 0.0f : 2.0f * pr;
+                    right_norm[at + VW] = odd ? 0.0f : 2.0f * pi;
+                }
+            }
         }
     }
 }
 
-__kernel void score_grid(__global const float *restrict left, __global const float *restrict right, __global const float *restrict power,
-    __global const float *restrict weight, __global float *restrict log_sum, const int count, const int shifts, const int stride)
+/* Sums over the even modes: the part of c_j, j < HALF, that repeats after half a turn. */
+inline void sum_even(const FV *re, const FV *im, __global const float2 *parts, FV *p)
 {
-    const int block = (int)get_global_id(0), i = (int)get_global_id(1), blocks = (int)get_global_size(0);
+    UNROLL
+    for (int j = 0; j <= QUARTER; j++) {
+        FV even = (FV)(0.0f), odd = (FV)(0.0f);
+        UNROLL
+        for (int m = 0, at = 0; m <= HALF; m += 2) {
+            even = FMA(re[m], (FV)(parts[at].x), even);
+            odd = FMA(im[m], (FV)(parts[at].y), odd);
+            at = at + 2 * j < TURN ? at + 2 * j : at + 2 * j - TURN;
+        }
+        p[j] = even - odd;
+        if (j > 0) p[HALF - j] = even + odd;
+    }
+}
+
+/* Sums over the odd modes: the part that changes its sign. */
+inline void sum_odd(const FV *re, const FV *im, __global const float2 *parts, FV *q)
+{
+    UNROLL
+    for (int j = 0; j <= QUARTER; j++) {
+        FV even = (FV)(0.0f), odd = (FV)(0.0f);
+        UNROLL
+        for (int m = 1, at = j; m < HALF; m += 2) {
+            even = FMA(re[m], (FV)(parts[at].x), even);
+            odd = FMA(im[m], (FV)(parts[at].y), odd);
+            at = at + 2 * j < TURN ? at + 2 * j : at + 2 * j - TURN;
+        }
+        q[j] = even - odd;
+        if (j > 0) q[HALF - j] = -even - odd;
+    }
+}
+
+inline void add_weight(FV x, FV *best, FV *sum)
+{
+    const FV high = x > *best ? x : *best, low = x > *best ? *best : x, less = exp(low - high);
+    *sum = x > *best ? FMA(*sum, less, (FV)(1.0f)) : *sum + less;
+    *best = high;
+}
+
+__kernel void score_grid(__global const float *restrict left, __global const float *restrict left_norm, __global const float *restrict right,
+    __global const float *restrict right_norm, __global const float2 *restrict parts, __global float *restrict log_sum,
+#if TRACK
+    __global float *restrict best_weight, __global int *restrict best_shift,
+#endif
+    const int terms, const int shifts)
+{
+    const int block = (int)get_global_id(0), i = (int)get_global_id(1), directions = (int)get_global_size(0) * VW;
     const int tiles = (shifts + TM - 1) / TM;
-    __global const float *b = right + (size_t)block * 2 * count * TN;
-    __global const float *w = weight + (size_t)i * stride;
-    FV norm[NV], best[NV], sum[NV];
-#pragma unroll
-    for (int j = 0; j < NV; j++) norm[j] = (FV)(0.0f), best[j] = (FV)(-FLT_MAX), sum[j] = (FV)(0.0f);
-    __global const float *p = power + (size_t)block * count * TN;
-    for (int l = 0; l < count; l++) {
-#pragma unroll
-        for (int j = 0; j < NV; j++) norm[j] = FMA((FV)(w[l]), LOAD(p + l * TN + j * VW), norm[j]);
+    __global const float *b = right + (size_t)block * MODES * terms * 2 * VW, *bn = right_norm + (size_t)block * MODES * terms * 2 * VW;
+    __global const float *an = left_norm + (size_t)i * MODES * terms * 2;
+    FV re[TM][MODES], im[TM][MODES], p[HALF], q[HALF], norm[HALF], best[TURN], sum[TURN];
+#if TRACK
+    FV shift[TURN];
+    for (int j = 0; j < TURN; j++) shift[j] = (FV)(0.0f);
+#endif
+    for (int m = 0; m < MODES; m += 2) {
+        FV cr = (FV)(0.0f), ci = (FV)(0.0f);
+        for (int k = 2 * m * terms; k < 2 * (m + 1) * terms; k += 2) {
+            const FV wr = (FV)(an[k]), wi = (FV)(an[k + 1]), yr = LOAD(bn + k * VW), yi = LOAD(bn + (k + 1) * VW);
+            cr = FMA(wr, yr, FMA(wi, yi, cr));
+            ci = FMA(wr, yi, FMA(-wi, yr, ci));
+        }
+        re[0][m] = cr;
+        im[0][m] = ci;
+    }
+    sum_even(re[0], im[0], parts, norm);
+    for (int j = 0; j < TURN; j++) {
+        best[j] = (FV)(-FLT_MAX);
+        sum[j] = (FV)(0.0f);
     }
     for (int tile = 0; tile < tiles; tile++) {
-        __global const float *a = left + ((size_t)i * tiles + tile) * 2 * count * TM;
-        FV acc[TM][NV];
+        __global const float *a = left + ((size_t)i * tiles + tile) * MODES * terms * 2 * TM;
+        for (int m = 0; m < MODES; m++) {
+            FV cr[TM], ci[TM];
 #pragma unroll
-        for (int m = 0; m < TM; m++) {
+            for (int s = 0; s < TM; s++) cr[s] = ci[s] = (FV)(0.0f);
+            for (int k = 2 * m * terms; k < 2 * (m + 1) * terms; k += 2) {
+                const FV yr = LOAD(b + k * VW), yi = LOAD(b + (k + 1) * VW);
 #pragma unroll
-            for (int j = 0; j < NV; j++) acc[m][j] = (FV)(0.0f);
-        }
-        for (int k = 0; k < 2 * count; k++) {
-            FV column[NV];
-#pragma unroll
-            for (int j = 0; j < NV; j++) column[j] = LOAD(b + k * TN + j * VW);
-#pragma unroll
-            for (int m = 0; m < TM; m++) {
-                const FV row = (FV)(a[k * TM + m]);
-#pragma unroll
-                for (int j = 0; j < NV; j++) acc[m][j] = FMA(row, column[j], acc[m][j]);
+                for (int s = 0; s < TM; s++) {
+                    const FV zr = (FV)(a[k * TM + s]), zi = (FV)(a[(k + 1) * TM + s]);
+                    cr[s] = FMA(zr, yr, FMA(zi, yi, cr[s]));
+                    ci[s] = FMA(zr, yi, FMA(-zi, yr, ci[s]));
+                }
             }
+#pragma unroll
+            for (int s = 0; s < TM; s++) re[s][m] = cr[s], im[s][m] = ci[s];
         }
-        const int valid = min(TM, shifts - tile * TM);
-#pragma unroll
-        for (int j = 0; j < NV; j++) {
-            FV high = best[j];
-#pragma unroll
-            for (int m = 0; m < TM; m++) {
-                acc[m][j] = m < valid ? FMA((FV)(2.0f), acc[m][j], -norm[j]) : (FV)(-FLT_MAX);
-                high = acc[m][j] > high ? acc[m][j] : high;
+        for (int s = 0; s < min(TM, shifts - tile * TM); s++) {
+            sum_even(re[s], im[s], parts, p);
+            sum_odd(re[s], im[s], parts, q);
+            for (int j = 0; j < HALF; j++) {
+                const FV first = p[j] + q[j] - norm[j], opposite = p[j] - q[j] - norm[j];
+#if TRACK
+                shift[j] = first > best[j] ? (FV)(tile * TM + s) : shift[j];
+                shift[HALF + j] = opposite > best[HALF + j] ? (FV)(tile * TM + s) : shift[HALF + j];
+#endif
+                add_weight(first, best + j, sum + j);
+                add_weight(opposite, best + HALF + j, sum + HALF + j);
             }
-            FV total = sum[j] * exp(best[j] - high);
-#pragma unroll
-            for (int m = 0; m < TM; m++) total += exp(acc[m][j] - high);
-            best[j] = high;
-            sum[j] = total;
         }
     }
-#pragma unroll
-    for (int j = 0; j < NV; j++) STORE(best[j] + log(sum[j]), log_sum + ((size_t)i * blocks + block) * TN + j * VW);
+    for (int j = 0; j < TURN; j++) {
+        const FV value = best[j] + log(sum[j]);
+        for (int n = 0; n < VW; n++) {
+            const size_t at = ((size_t)i * directions + block * VW + n) * TURN + j;
+            log_sum[at] = ((const float *)&value)[n];
+#if TRACK
+            best_weight[at] = ((const float *)(best + j))[n];
+            best_shift[at] = (int)((const float *)(shift + j))[n];
+#endif
+        }
+    }
 }

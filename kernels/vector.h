@@ -1,6 +1,6 @@
 /* Vectors of VW floats, and a multiply-add that is one rounding and one instruction everywhere.
  *
- * VW      floats in a vector (1, 4, 8 or 16); 1 where the compiler vectorises over work-items (GPUs)
+ * VW      floats in a vector (1, 4 or 8); 1 where the compiler vectorises over work-items (GPUs)
  * MULADD  1: write a*b+c and let the compiler contract it. Some CPU drivers keep fma() as a call into a library
  *         that was built for another instruction set, ten times slower than the instruction.
  */
@@ -32,16 +32,16 @@ typedef float4 FV;
 typedef float8 FV;
 inline float sum_lanes8(float8 v) { float4 h = v.lo + v.hi; return (h.s0 + h.s2) + (h.s1 + h.s3); }
 #define SUM_LANES(v) sum_lanes8(v)
-#elif VW == 16
-typedef float16 FV;
-inline float sum_lanes16(float16 v) { float8 q = v.lo + v.hi; float4 h = q.lo + q.hi; return (h.s0 + h.s2) + (h.s1 + h.s3); }
-#define SUM_LANES(v) sum_lanes16(v)
 #else
-#error "VW must be 1, 4, 8 or 16"
+#error "VW must be 1, 4 or 8"
 #endif
 
-/* Rows are padded to a multiple of 16 floats, so a vector at a multiple of VW is aligned: plain typed access. */
+/* Rings start at multiples of 8 floats, so a vector of up to 8 at a multiple of VW is aligned: plain typed access. Where a run
+ * starts anywhere, a type of smaller alignment tells the compiler so. */
+typedef FV FVAny __attribute__((aligned(4)));
 #define LOAD(p) (*(__global const FV *)(p))
 #define STORE(v, p) (*(__global FV *)(p) = (v))
+#define LOAD_ANY(p) (*(__global const FVAny *)(p))
+#define STORE_ANY(v, p) (*(__global FVAny *)(p) = (v))
 
 #endif

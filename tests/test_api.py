@@ -4,6 +4,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -19,7 +20,7 @@ from coldstart.errors import DeviceError, OutputError, ParticleFileError
 from coldstart.io.results import RunFolder
 from coldstart.io.star import read_particles
 from coldstart.model.particles import Particles
-from coldstart.model.state import IterationStats, Phase, PoseTable, RunResult, Snapshot
+from coldstart.model.state import BoundAudit, IterationStats, Phase, PoseTable, RunResult, Snapshot, StageCount
 
 ITERATIONS = 30
 BOX = 16
@@ -27,23 +28,26 @@ BOX = 16
 
 def stats(iteration: int, phase: Phase = "initial") -> IterationStats:
     return IterationStats(
-        iteration,
-        ITERATIONS + 1,
-        phase,
-        30.0,
-        7.5,
-        9,
-        0.4,
-        1.0,
-        10.0,
-        2.0,
-        0.01,
-        15.0,
-        -1.0,
-        0.1,
-        9 * iteration,
-        0.0,
-        0.1,
+        iteration=iteration,
+        iterations=ITERATIONS + 1,
+        phase=phase,
+        resolution_angstrom=30.0,
+        fourier_radius=7.5,
+        minibatch=9,
+        learning_rate=0.4,
+        noise_scale=1.0,
+        ess_rotations=10.0,
+        ess_poses=2.0,
+        ess_fraction=0.01,
+        angular_step_deg=15.0,
+        log_likelihood=-1.0,
+        map_change=0.1,
+        image_visits=9 * iteration,
+        sampled_fraction=0.0,
+        seconds=0.1,
+        limited_fraction=0.5,
+        evaluated_fraction=0.25,
+        stages=(StageCount(0, 7.5, 9, 900, 90, 9000),),
     )
 
 
@@ -56,7 +60,8 @@ def stand_in(particles: Particles, images: object, params: object, session: obje
         yield Snapshot(done[-1], volumes, 14.0)
         if should_stop():
             break
-    done.append(stats(len(done) + 1, "posing"))
+    audit = BoundAudit(2, 1.0, 1e-6, 2e-6) if params.verify_bound else None  # type: ignore[attr-defined]
+    done.append(replace(stats(len(done) + 1, "posing"), evaluated_fraction=0.125, audit=audit))
     yield Snapshot(done[-1], volumes, 14.0)
     used = particles.count - 1
     zeros = np.zeros(used)
@@ -96,6 +101,33 @@ def test_job_writes_the_whole_folder(demo_set: DemoSet, tmp_path: Path) -> None:
     assert (summary.iterations, summary.image_visits) == (ITERATIONS, 9 * (ITERATIONS + 1))
     assert summary.classes[0].particle_share == 1.0
     assert [row.iteration for row in folder.load_iterations()] == seen
+
+
+@pytest.mark.usefixtures("with_stand_in")
+def test_summary_and_report_tell_what_the_search_evaluated(demo_set: DemoSet, tmp_path: Path) -> None:
+    run_job(demo_set.particles_path, tmp_path / "out", AbInitioParams())
+    summary = json.loads((tmp_path / "out" / "summary.json").read_text(encoding="utf-8"))
+    assert summary["search"] == {
+        "evaluated_fraction": 0.125,
+        "limited_fraction": 0.5,
+        "iterations_evaluated_fraction": 0.25,
+        "iterations_limited_fraction": 0.5,
+        "angular_step_deg": 15.0,
+    }
+    assert summary["verify_bound"] is None
+    report = (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
+    assert "Pose search</h2>" in report
+    assert "Checked against the whole grid" not in report
+
+
+@pytest.mark.usefixtures("with_stand_in")
+def test_an_audit_of_the_search_goes_into_summary_log_and_report(demo_set: DemoSet, tmp_path: Path) -> None:
+    summary = run_job(demo_set.particles_path, tmp_path / "out", AbInitioParams(verify_bound=0.5))
+    folder = RunFolder(tmp_path / "out")
+    assert summary.verify_bound == BoundAudit(2, 1.0, 1e-6, 2e-6)
+    assert folder.load_summary() == summary
+    assert folder.load_iterations()[-1].audit == summary.verify_bound
+    assert "Checked against the whole grid" in folder.report_path.read_text(encoding="utf-8")
 
 
 @pytest.mark.usefixtures("with_stand_in")

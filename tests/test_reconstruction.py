@@ -19,8 +19,9 @@ from coldstart.io.mrc import read_map
 from coldstart.io.results import RunFolder
 from coldstart.io.star import read_particles
 from coldstart.model.ctf import evaluate_ctf, take_rows
-from coldstart.model.fourier import HalfPlane, spectrum_of, trilinear_envelope
+from coldstart.model.fourier import spectrum_of, trilinear_envelope
 from coldstart.model.particles import Particles
+from coldstart.model.polar import PolarPlane
 from coldstart.model.so3 import euler_to_matrix
 from coldstart.params import AbInitioParams
 
@@ -63,17 +64,18 @@ def test_the_map_is_in_the_grey_scale_of_the_images(run: Path) -> None:
     assert volume.shape == (BOX, BOX, BOX)
     assert voxel == pytest.approx(PIXEL)
     particles, source = read_particles(RunFolder(run).particles_path)
-    rows, plane = np.arange(0, IMAGES, 5), HalfPlane(10.0)
-    images = ImagePreparer(particles, source, PARAMS, plane).coefficients(rows)
-    predicted = _predicted_coefficients(volume, particles, rows, plane)
+    rows, plane = np.arange(0, IMAGES, 5), PolarPlane(in_plane=48, rings=10)
+    weight = np.sqrt(plane.weights[plane.points])
+    images = ImagePreparer(particles, source, PARAMS, plane).coefficients(rows)[:, plane.points] * weight
+    predicted = _predicted_coefficients(volume, particles, rows, plane)[:, plane.points] * weight
     slope = np.vdot(predicted, images).real / np.vdot(predicted, predicted).real
     assert slope == pytest.approx(1.0, abs=0.1)
 
 
 def _predicted_coefficients(
-    volume: NDArray[np.float32], particles: Particles, rows: NDArray[np.int64], plane: HalfPlane
+    volume: NDArray[np.float32], particles: Particles, rows: NDArray[np.int64], plane: PolarPlane
 ) -> NDArray[np.complex128]:
-    """Coefficients of the map's projections at the poses of a table, (len(rows), len(plane))."""
+    """Coefficients of the map's projections at the poses of a table, (len(rows), stride)."""
     euler, origin = (
         np.stack([particles.table.columns[f"rln{name}"][rows].astype(float) for name in names], axis=1)
         for names in (("AngleRot", "AngleTilt", "AnglePsi"), ("OriginXAngst", "OriginYAngst"))
@@ -82,7 +84,7 @@ def _predicted_coefficients(
     axes = np.zeros((len(rows), 8))
     axes[:, 0:3], axes[:, 4:7] = 2 * matrices[:, 0], 2 * matrices[:, 1]
     spectrum = spectrum_of(volume / trilinear_envelope(2 * BOX, BOX), 2 * BOX)
-    slices = reference.slices(spectrum, kx, ky, axes, len(plane)) / BOX
+    slices = reference.slices(spectrum, kx, ky, axes, plane.stride) / BOX
     transfer = evaluate_ctf(take_rows(particles.ctf, rows), kx, ky, particles.box_angstrom)
     moved = np.exp(2j * np.pi * origin @ plane.frequencies.T / particles.box_angstrom)
     return transfer * moved * slices

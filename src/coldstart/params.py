@@ -140,6 +140,22 @@ class AbInitioParams(BaseModel):
     shift_extent: Annotated[float, Field(ge=0, le=0.5)] = _field(
         0.1, "Shift extent", "Largest in-plane shift that is searched.", SEARCH, "of the box"
     )
+    bound_sigmas: float = _field(
+        4.0,
+        "Bound",
+        "Standard deviations of the noise by which a cell of poses must be worse than the best one to be ruled out.",
+        SEARCH,
+        "sigma",
+        gt=0,
+        le=8,
+    )
+    verify_bound: Annotated[float, Field(ge=0, le=1)] = _field(
+        0.0,
+        "Verify the bound",
+        "Share of the images whose whole pose grid is searched too, to see what the pruned search lost; slow.",
+        SEARCH,
+        "of the images",
+    )
 
     # Device
     device: str | None = _field(

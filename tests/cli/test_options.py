@@ -23,6 +23,7 @@ from coldstart.params import GROUPS, AbInitioParams
         ("shift_px", "--shift"),
         ("step_deg", "--step"),
         ("seed", "--seed"),
+        ("verify_bound", "--verify-bound"),
     ],
 )
 def test_flags_are_field_names_without_units(field: str, flag: str) -> None:
@@ -72,6 +73,7 @@ def test_parameters_of_a_run_can_be_given_again(tmp_path: Path) -> None:
         ({"classes": "0"}, "--classes is 0, but must be a whole number from 1 to 100."),
         ({"classes": "two"}, "--classes is two, but must be a whole number from 1 to 100."),
         ({"learning_rate": "1.5"}, "--learning-rate is 1.5, but must be a number above 0 and at most 1."),
+        ({"verify_bound": "2"}, "--verify-bound is 2, but must be a number from 0 to 1."),
         ({"max_resolution_angstrom": "-3"}, "--max-resolution is -3, but must be a number above 0."),
         ({"max_resolution_angstrom": "50"}, "the maximum resolution (50 Å) is coarser than the initial one (35 Å)"),
     ],

@@ -4,7 +4,8 @@ from pathlib import Path
 from coldstart.cli.demo import agreement_text
 from coldstart.cli.outcome import outcome_text
 from coldstart.demo.compare import Agreement
-from coldstart.io.results import ClassSummary, Summary
+from coldstart.io.run_records import ClassSummary, Summary
+from coldstart.model.state import BoundAudit
 
 SUMMARY = Summary(
     status="completed",
@@ -35,6 +36,17 @@ def test_outcome_of_a_stopped_run_and_of_several_classes() -> None:
     text = outcome_text(Path("out"), replace(SUMMARY, status="stopped", classes=classes, notes=("Look here.",)))
     for part in ("Stopped after 700 iterations", "volume_class_2.mrc", "unknown, 25% of the particles", "Look here."):
         assert part in text
+
+
+def test_outcome_of_an_audited_run_has_one_line_on_it() -> None:
+    plain = outcome_text(Path("out"), SUMMARY)
+    audited = outcome_text(Path("out"), replace(SUMMARY, verify_bound=BoundAudit(1200, 0.9995, 1.57e-5, 0.002)))
+    (line,) = set(audited.splitlines()) - set(plain.splitlines())
+    assert line == (
+        "Pose search checked against the whole grid on 1,200 images: best pose kept for 99.95%, "
+        "posterior mass lost 0.0016% in the mean and 0.20% at most."
+    )
+    assert "whole grid" not in plain
 
 
 def test_agreement_in_words() -> None:

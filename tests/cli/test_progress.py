@@ -27,6 +27,12 @@ def test_time_left_is_the_recent_mean_times_what_is_left() -> None:
     assert left.after(stats(101, 101)) == 0.0
 
 
+def test_nothing_is_left_after_the_final_pass_of_a_run_that_converged() -> None:
+    left = TimeLeft()
+    left.after(stats(50, 101))
+    assert left.after(stats(50, 101, phase="posing", seconds=9.0)) == 0.0
+
+
 def test_lines_come_every_two_percent() -> None:
     lines = LineFilter(clock=lambda: 0.0)
     shown = [iteration for iteration in range(1, 1001) if lines.wants(stats(iteration))]

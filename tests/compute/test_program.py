@@ -1,4 +1,5 @@
 import re
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -7,7 +8,7 @@ from coldstart.compute import program
 from coldstart.compute.program import build_program, kernel_source
 from coldstart.errors import KernelBuildError
 
-KERNELS = ("backproject.cl", "cells.cl", "grid.cl", "images.cl", "posterior.cl", "score.cl")
+KERNELS = tuple(sorted(path.name for path in (Path(__file__).parents[2] / "kernels").glob("*.cl")))
 
 ADD = """#include "twice.h"
 __kernel void add(__global const float *a, __global float *out, const float b, const int n)

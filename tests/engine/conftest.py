@@ -10,8 +10,14 @@ from numpy.typing import NDArray
 from coldstart.compute.session import Session, open_session
 from coldstart.demo.molecule import Molecule, make_molecule, molecule_map
 from coldstart.demo.simulate import clean_images
+from coldstart.engine.images import ImagePreparer, MinibatchLoader
+from coldstart.engine.rings import Rings
+from coldstart.engine.search import PoseSearch
+from coldstart.engine.slices import FourierMap
+from coldstart.engine.update import PADDING, MapUpdater
 from coldstart.errors import DeviceError
 from coldstart.model.particles import Ctf, Particles
+from coldstart.params import AbInitioParams
 
 
 @pytest.fixture(scope="session")
@@ -108,5 +114,31 @@ def simulated(rng, in_memory, molecule):
         particles, source = in_memory(scale * images + noise, PIXEL, ctf)
         volume = molecule_map(molecule, SIDE, BOX * PIXEL / SIDE) * (scale / BOX)
         return Truth(particles, source, volume, matrices, shift_px)
+
+    return make
+
+
+@dataclass(frozen=True)
+class SearchParts:
+    """What searches simulated images on the map that they were made of."""
+
+    rings: Rings
+    preparer: ImagePreparer
+    loader: MinibatchLoader
+    search: PoseSearch
+    map: FourierMap
+
+
+@pytest.fixture
+def search_parts(session):
+    """(Truth, finest level, rings) -> SearchParts."""
+
+    def make(truth, finest, rings):
+        params, points = AbInitioParams(), Rings(session, finest, rings)
+        preparer = ImagePreparer(truth.particles, truth.source, params, points.plane)
+        loader = MinibatchLoader(session, truth.particles, preparer, points)
+        sliceable = MapUpdater(params, truth.volume.shape[0]).sliceable(truth.volume)
+        volume = FourierMap(session.upload("volume", sliceable), PADDING)
+        return SearchParts(points, preparer, loader, PoseSearch(session, loader), volume)
 
     return make

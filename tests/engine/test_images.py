@@ -4,13 +4,17 @@ import pytest
 from coldstart.engine import images as images_module
 from coldstart.engine import reference
 from coldstart.engine.images import ImagePreparer, MinibatchLoader, optics_table
+from coldstart.engine.rings import Rings
 from coldstart.model.ctf import evaluate_ctf, take_rows
-from coldstart.model.fourier import HalfPlane, image_coefficients
 from coldstart.model.mask import radius_px, soft_window
+from coldstart.model.polar import PolarPlane, polar_transform
+from coldstart.model.pose_grid import ShiftGrid
 from coldstart.params import AbInitioParams
 
 BOX, PIXEL = 24, 4.5
-PLANE = HalfPlane(8.4)
+RINGS = 8
+PLANE = PolarPlane(48, RINGS)
+POINTS = PLANE.points
 
 
 @pytest.fixture
@@ -54,14 +58,14 @@ def test_a_constant_image_becomes_zero(in_memory):
 def test_coefficients_are_those_of_the_windowed_image(prepare, windowed):
     preparer, rows = prepare(window_images=windowed), np.array([4, 1, 8])
     window = soft_window(BOX, 2, 0.85, 0.99) if windowed else np.ones((BOX, BOX), np.float32)
-    expected = image_coefficients(preparer.normalized(rows) * window, PLANE)
+    expected = polar_transform(preparer.normalized(rows) * window, PLANE)
     np.testing.assert_allclose(preparer.coefficients(rows), expected, atol=1e-6)
     assert preparer.window_power == pytest.approx(np.mean(window.astype(float) ** 2))
 
 
 @pytest.mark.parametrize("remembered", [0, 4, 9])
 def test_images_are_read_again_only_where_memory_is_short(prepare, monkeypatch, remembered):
-    monkeypatch.setattr(images_module, "CACHE_BYTES", 8 * len(PLANE) * remembered)
+    monkeypatch.setattr(images_module, "CACHE_BYTES", 8 * PLANE.stride * remembered)
     preparer = prepare()
     first = preparer.coefficients(np.arange(9))
     again = preparer.coefficients(np.arange(9)[::-1])
@@ -90,71 +94,136 @@ def test_noise_variance_is_that_of_the_background(rng, in_memory, model):
 def test_optics_table_makes_the_models_ctf(rng, some_ctf):
     ctf, rows, box_angstrom = some_ctf(6), np.array([5, 0, 3]), 240.0
     kx, ky = PLANE.frequencies.T
-    ones = np.ones((3, 2, len(PLANE)))
+    ones = np.ones((3, 2, PLANE.stride))
     table = optics_table(ctf, rows, box_angstrom)
     assert table.dtype == np.float32
-    image, weight = reference.weigh_images(kx, ky, ones, table, np.ones(len(PLANE)))
+    image, weight = reference.weigh_images(kx, ky, ones, table, np.ones(PLANE.stride))
     expected = evaluate_ctf(take_rows(ctf, rows), kx, ky, box_angstrom)
     np.testing.assert_allclose(image[:, 0], expected, atol=1e-5)  # phases of some radians from float32 constants
     np.testing.assert_allclose(weight, expected**2, atol=1e-5)
 
 
 def test_without_ctf_the_transfer_is_one():
-    image, weight = reference.weigh_images(
-        *PLANE.frequencies.T, np.ones((2, 2, len(PLANE))), optics_table(None, np.arange(2), 100.0), np.ones(len(PLANE))
-    )
+    ones, optics = np.ones((2, 2, PLANE.stride)), optics_table(None, np.arange(2), 100.0)
+    image, weight = reference.weigh_images(*PLANE.frequencies.T, ones, optics, np.ones(PLANE.stride))
     assert (image == 1).all()
     assert (weight == 1).all()
 
 
 @pytest.fixture
 def loader(session, stack, in_memory, some_ctf):
+    """Particles, preparer and loader, for levels 0 and 1."""
     particles, source = in_memory(stack, PIXEL, some_ctf(9))
-    preparer = ImagePreparer(particles, source, AbInitioParams(), PLANE)
-    return particles, preparer, MinibatchLoader(session, particles, preparer)
+    rings = Rings(session, 1, RINGS)
+    preparer = ImagePreparer(particles, source, AbInitioParams(), rings.plane)
+    return particles, preparer, MinibatchLoader(session, particles, preparer, rings)
 
 
-def on_host(session, batch):
-    image, weight = session.download(batch.image), session.download(batch.weight)
-    assert not image[..., len(PLANE) :].any()
-    assert not weight[..., len(PLANE) :].any()
-    return (image[:, 0] + 1j * image[:, 1])[:, : len(PLANE)], weight[:, : len(PLANE)]
+def on_host(session, held, plane=PLANE):
+    """A and W of a minibatch or a view."""
+    image, weight = session.download(held.image), session.download(held.weight)
+    pads = np.setdiff1d(np.arange(plane.stride), plane.points)
+    assert not image[..., pads].any()
+    assert not weight[..., pads].any()
+    return image[:, 0] + 1j * image[:, 1], weight
 
 
-def test_a_minibatch_is_weighted_by_ctf_and_noise(session, loader, rng):
+def test_a_minibatch_is_weighted_by_ctf_noise_and_area(session, loader, rng):
     particles, preparer, loads = loader
-    rows, variance = np.array([2, 7, 1, 0, 5]), rng.uniform(0.5, 3.0, 8)
+    rows, variance = np.array([2, 7, 1, 0, 5]), rng.uniform(0.5, 3.0, RINGS)
     batch = loads.load(rows, variance)
     image, weight = on_host(session, batch)
     x = preparer.coefficients(rows)
     transfer = evaluate_ctf(take_rows(particles.ctf, rows), *PLANE.frequencies.T, particles.box_angstrom)
-    sigma2 = variance[PLANE.shells - 1]
-    np.testing.assert_allclose(image, transfer * x / sigma2, atol=1e-4)  # coefficients of up to 20
-    np.testing.assert_allclose(weight, transfer**2 / sigma2, atol=1e-4)
+    inverse = PLANE.weights / variance[PLANE.ring - 1]
+    np.testing.assert_allclose(image, transfer * x * inverse, atol=1e-4)  # coefficients of up to 20
+    np.testing.assert_allclose(weight, transfer**2 * inverse, atol=1e-4)
     assert len(batch) == 5
     np.testing.assert_array_equal(batch.rows, rows)
-    power = np.mean(np.abs(x) ** 2, axis=0)
-    expected = [power[PLANE.shells == shell].mean() for shell in range(1, 9)]
+    np.testing.assert_array_equal(batch.noise_variance, variance)
+    power = np.mean(np.abs(x) ** 2, axis=0)[POINTS]
+    expected = [power[PLANE.ring[POINTS] == ring].mean() for ring in range(1, RINGS + 1)]
     np.testing.assert_allclose(batch.power, expected, rtol=1e-5)
 
 
 @pytest.mark.parametrize("off_centre_px", [0, 3])
 @pytest.mark.parametrize("ctf", [True, False])
-def test_nothing_exceeds_the_bound(session, stack, in_memory, some_ctf, rng, ctf, off_centre_px):
+def test_nothing_exceeds_the_bound(session, stack, in_memory, some_ctf, ctf, off_centre_px):
     """At three pixels along x and y the largest coefficients have equal real and imaginary parts."""
     moved = np.roll(stack, (off_centre_px, off_centre_px), axis=(1, 2))
     particles, source = in_memory(moved, PIXEL, some_ctf(9) if ctf else None)
-    loads = MinibatchLoader(session, particles, ImagePreparer(particles, source, AbInitioParams(), PLANE))
-    batch = loads.load(np.arange(9), np.full(8, 0.8))
+    rings = Rings(session, 1, RINGS)
+    loads = MinibatchLoader(session, particles, ImagePreparer(particles, source, AbInitioParams(), PLANE), rings)
+    batch = loads.load(np.arange(9), np.full(RINGS, 0.8))
     image, weight = on_host(session, batch)
     assert np.abs(image).max() <= batch.amplitude_bound * (1 + 1e-6)
     assert weight.max() <= batch.amplitude_bound * (1 + 1e-6)
 
 
-def test_phase_table(session, loader):
+SHIFTS = ShiftGrid(0.16, 0.08)
+
+
+@pytest.mark.parametrize("level", [0, 1])
+def test_a_view_has_the_points_of_its_level_with_their_areas(session, loader, rng, level):
+    """Sums over a coarser level's points are those over the finer one's, for what is as smooth as it can tell."""
     _, _, loads = loader
-    shifts = np.array([[0.0, 0.0], [0.1, -0.05], [-0.25, 0.2]])
-    phase = session.download(loads.phase_table("test phase", shifts))
-    expected = np.exp(-2j * np.pi * shifts @ PLANE.frequencies.T)
-    assert phase.shape == (3, 2, PLANE.stride)
-    np.testing.assert_allclose((phase[:, 0] + 1j * phase[:, 1])[:, : len(PLANE)], expected, atol=1e-5)
+    batch = loads.load(np.arange(9), rng.uniform(0.5, 3.0, RINGS))
+    view = loads.view(batch, level, SHIFTS, of_cells=False)
+    plane = view.table.plane
+    assert plane is loads.rings.table(level).plane
+    image, weight = on_host(session, view, plane)
+    fine_image, fine_weight = on_host(session, batch)
+    source = plane.source(PLANE)[plane.points]
+    share = plane.weights[plane.points] / PLANE.weights[source]
+    np.testing.assert_allclose(image[:, plane.points], share * fine_image[:, source], rtol=1e-5)
+    np.testing.assert_allclose(weight[:, plane.points], share * fine_weight[:, source], rtol=1e-5)
+    np.testing.assert_allclose(view.damping, 1.0)
+    np.testing.assert_allclose(image @ np.ones(plane.stride), fine_image.sum(axis=1), atol=0.02 * np.abs(image).sum())
+
+
+@pytest.mark.parametrize("level", [0, 1])
+def test_phases_move_images_by_the_shifts(session, loader, level):
+    _, _, loads = loader
+    batch = loads.load(np.arange(2), np.ones(RINGS))
+    view = loads.view(batch, level, SHIFTS, of_cells=False)
+    plane, points = view.table.plane, view.table.plane.points
+    phase = session.download(view.phase)
+    assert phase.shape == (len(SHIFTS.points(level)), 2, plane.stride)
+    expected = np.exp(-2j * np.pi * SHIFTS.points(level) @ plane.frequencies.T)
+    np.testing.assert_allclose((phase[:, 0] + 1j * phase[:, 1])[:, points], expected[:, points], atol=1e-5)
+
+
+@pytest.mark.parametrize("level", [0, 1])
+def test_a_shift_that_stands_for_its_cell_has_the_mean_phase(session, loader, rng, level):
+    """Over all shifts in the cell; the images' weights and the ring's power fall as the slices' do."""
+    _, _, loads = loader
+    batch = loads.load(np.arange(9), np.ones(RINGS))
+    sharp = on_host(session, loads.view(batch, level, SHIFTS, of_cells=False), loads.rings.table(level).plane)
+    view = loads.view(batch, level, SHIFTS, of_cells=True)
+    plane, points = view.table.plane, view.table.plane.points
+    side, each = SHIFTS.step / 2**level, (np.arange(40) + 0.5) / 40 - 0.5
+    inside = side * np.stack(np.meshgrid(each, each), axis=-1).reshape(-1, 2)
+    one_cell = np.exp(-2j * np.pi * inside @ plane.frequencies.T).mean(axis=0)
+    centres = SHIFTS.points(level)
+    phase = session.download(view.phase)
+    expected = np.exp(-2j * np.pi * centres @ plane.frequencies.T) * one_cell
+    np.testing.assert_allclose((phase[:, 0] + 1j * phase[:, 1])[:, points], expected[:, points], atol=1e-3)
+    image, weight = on_host(session, view, plane)
+    np.testing.assert_array_equal(image, sharp[0])
+    np.testing.assert_allclose(weight, sharp[1] * np.abs(one_cell) ** 2, rtol=0.01, atol=1e-6)
+    kept = [np.mean(np.abs(one_cell[points][plane.ring[points] == r]) ** 2) for r in range(1, RINGS + 1)]
+    np.testing.assert_allclose(view.damping, kept, rtol=0.01)
+    assert (np.diff(view.damping) < 0).all()
+
+
+def test_phases_are_made_anew_when_the_grid_of_shifts_changes(session, loader):
+    _, _, loads = loader
+    batch = loads.load(np.arange(2), np.ones(RINGS))
+
+    def phase(shifts, *, of_cells):
+        return session.download(loads.view(batch, 1, shifts, of_cells=of_cells).phase)
+
+    first = phase(SHIFTS, of_cells=False)
+    for shifts, of_cells in ((SHIFTS, True), (ShiftGrid(0.16, 0.07), False)):
+        assert not np.array_equal(phase(shifts, of_cells=of_cells), first)
+        np.testing.assert_array_equal(phase(SHIFTS, of_cells=False), first)

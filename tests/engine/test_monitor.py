@@ -5,7 +5,8 @@ import pytest
 
 from coldstart.engine.monitor import CONVERGED_DRIFT, DRIFT_EVERY, HALVES_EVERY, Monitor, relative_change
 from coldstart.engine.schedule import Progress
-from coldstart.engine.update import MapState
+from coldstart.engine.update import MapState, resize_map
+from coldstart.model.fourier import radius_grid, spectrum_of, volume_of
 
 SIDE = 8
 
@@ -53,6 +54,14 @@ def test_relative_change_is_a_share_of_the_new_map(rng):
     assert relative_change(2 * volume, volume) == pytest.approx(0.5)
     assert relative_change(volume, -volume) == pytest.approx(2.0)
     assert np.isfinite(relative_change(np.zeros((SIDE,) * 3), volume))
+
+
+def test_relative_change_does_not_see_a_finer_grid(rng):
+    """As when the resolution has outgrown the grid: the same map, sampled more finely, has not changed."""
+    smooth = volume_of(spectrum_of(rng.standard_normal((SIDE,) * 3)) * (radius_grid(SIDE) < 3.5))
+    fine = resize_map(smooth, 2 * SIDE)
+    assert relative_change(fine, smooth) == pytest.approx(0.0, abs=1e-5)
+    assert relative_change(2 * fine, smooth) == pytest.approx(0.5, abs=1e-5)
 
 
 def test_before_the_first_iteration_nothing_is_known(rng):

@@ -24,9 +24,12 @@ def found(image, rotation, posterior, shift=None):
         posterior=np.array(posterior, np.float32),
         log_evidence=np.arange(images) - 5.0,
         ess=np.arange(images) + 1.0,
+        best_weight=np.zeros(images),
         ess_rotations=np.ones(images),
         limited=np.zeros(images, bool),
-        phase=None,
+        view=None,
+        stages=(),
+        exhaustive_products=1,
     )
 
 

@@ -1,41 +1,52 @@
+from dataclasses import replace
+from itertools import pairwise
+
 import numpy as np
 import pytest
 
 from coldstart.demo.simulate import random_ctf
+from coldstart.engine import reference
 from coldstart.engine.images import ImagePreparer, MinibatchLoader
-from coldstart.engine.search import FourierMap, PoseSearch, Stage
+from coldstart.engine.rings import FINEST_LEVEL, Rings
+from coldstart.engine.search import PoseSearch, Stage
+from coldstart.engine.slices import FourierMap
 from coldstart.engine.update import PADDING, MapUpdater
-from coldstart.model.fourier import HalfPlane
+from coldstart.model.ctf import evaluate_ctf, take_rows
 from coldstart.model.pose_grid import ShiftGrid, rotation_grid
 from coldstart.model.so3 import geodesic_distance_deg, random_rotations
 from coldstart.params import AbInitioParams
 
-PLANE = HalfPlane(12.0)
+RINGS = 12
 SHIFTS = ShiftGrid(0.2, 1 / 24)
 FINEST = 2
+RADII = (8.0, 12.0, 12.0, 12.0)
+EVERYTHING = 10**7
+NAMES = ("image", "rotation", "shift", "posterior", "log_evidence", "ess", "best_weight", "ess_rotations", "limited")
 
 
-def stages(limit=1000, omitted=1e-3):
-    return tuple(Stage(level, radius, omitted, limit) for level, radius in enumerate((8.0, 12.0, 12.0)))
+def stages(limit=1000, omitted=1e-3, finest=FINEST):
+    return tuple(Stage(level, radius, omitted, limit) for level, radius in enumerate(RADII[: finest + 1]))
 
 
 class Searched:
     """A search of simulated images on the map that they were made of."""
 
-    def __init__(self, session, truth):
+    def __init__(self, session, truth, finest=FINEST):
         params = AbInitioParams()
         self.box = truth.particles.box_px
-        self.loader = MinibatchLoader(
-            session, truth.particles, ImagePreparer(truth.particles, truth.source, params, PLANE)
-        )
+        self.rings = Rings(session, finest, RINGS)
+        preparer = ImagePreparer(truth.particles, truth.source, params, self.rings.plane)
+        self.loader = MinibatchLoader(session, truth.particles, preparer, self.rings)
         updater = MapUpdater(params, truth.volume.shape[0])
         self.map = FourierMap(session.upload("volume", updater.sliceable(truth.volume)), PADDING)
-        self.search = PoseSearch(session, self.loader, PLANE)
+        self.search = PoseSearch(session, self.loader)
 
     def run(self, rows, turn, levels, variance=1.0, seed=0, shifts=SHIFTS):
+        """Without a seed, the most probable poses are wanted and no sample."""
         self.turn = turn
-        batch = self.loader.load(np.asarray(rows), np.full(len(PLANE.shell_sizes), float(variance)))
-        return self.search.run(batch, self.map, turn, shifts, levels, np.random.default_rng(seed))
+        batch = self.loader.load(np.asarray(rows), np.full(RINGS, float(variance)))
+        rng = None if seed is None else np.random.default_rng(seed)
+        return self.search.run(batch, self.search.prepare(self.map, turn, levels), shifts, levels, rng)
 
     def best(self, found):
         """Matrices and shifts in pixels of each image's most probable hypothesis."""
@@ -102,8 +113,12 @@ def test_a_broad_posterior_is_sampled(rng, twenty):
     np.testing.assert_allclose(np.bincount(found.image, found.posterior), 1, atol=1e-5)
 
 
-@pytest.mark.parametrize("variance", [400.0, 1000.0])
-def test_samples_have_the_posterior_and_the_evidence_for_their_mean(rng, session, simulated, variance):
+@pytest.mark.parametrize(
+    ("variance", "plan"),
+    [(400.0, ((0, 5.0, 16), (1, 7.0, 24))), (1000.0, ((0, 5.0, 16), (1, 7.0, 24))),
+     (400.0, ((0, 4.0, 30), (0, 5.0, 16), (1, 6.0, 40), (1, 7.0, 24)))],
+)  # fmt: skip
+def test_samples_have_the_posterior_and_the_evidence_for_their_mean(rng, session, simulated, variance, plan):
     """Many samples of one image's posterior against all of it, on the 12 base pixels of the directions.
 
     With its evidence for a weight a sample is free of bias. Without, its mean is off by the covariance of posterior and
@@ -112,13 +127,13 @@ def test_samples_have_the_posterior_and_the_evidence_for_their_mean(rng, session
     """
     truth = simulated(random_rotations(rng, 1), np.array([[1.0, -0.5]]), random_ctf(rng, 1), snr=20.0)
     searched, few_shifts, turn = Searched(session, truth), ShiftGrid(0.09, 1 / 24), random_rotations(rng, 1)[0]
-    limits, repeats = (16, 24), 600
+    repeats = 600
 
-    def levels(limits, omitted):
-        return tuple(Stage(level, (5.0, 7.0)[level], omitted, limit) for level, limit in enumerate(limits))
+    def levels(omitted, limit=None):
+        return tuple(Stage(level, radius, omitted, limit or own) for level, radius, own in plan)
 
-    whole = searched.run([0], turn, levels((10**7, 10**7), 1e-5), variance, shifts=few_shifts)
-    samples = searched.run(np.zeros(repeats, int), turn, levels(limits, 1e-3), variance, shifts=few_shifts)
+    whole = searched.run([0], turn, levels(1e-5, EVERYTHING), variance, shifts=few_shifts)
+    samples = searched.run(np.zeros(repeats, int), turn, levels(1e-3), variance, shifts=few_shifts)
     assert not whole.limited.any()
     assert samples.limited.all()
     evidence = np.exp(samples.log_evidence - whole.log_evidence[0])
@@ -142,6 +157,138 @@ def shares_of_base_pixels(found):
     return np.stack([np.bincount(found.image, found.posterior * (base == i)) for i in range(12)], axis=1)
 
 
+def energies(searched, truth, found, turn, variance, shifts):
+    """sum a |X - C S Y|^2 / sigma^2 - sum a |X|^2 / sigma^2 of each hypothesis, from the pixels' transforms."""
+    plane = searched.rings.table(found.level).plane
+    box = truth.particles.box_angstrom
+    rows = np.unique(found.image)
+    fine = searched.loader._preparer.coefficients(rows)
+    x = np.where(plane.weights > 0, fine[:, plane.source(searched.rings.plane)], 0.0)
+    transfer = evaluate_ctf(take_rows(truth.particles.ctf, rows), *plane.frequencies.T, box)
+    matrices = rotation_grid(found.level).matrices(found.rotation, turn)
+    m = np.zeros((len(matrices), 8))
+    m[:, 0:3], m[:, 4:7] = PADDING * matrices[:, 0], PADDING * matrices[:, 1]
+    spectrum = MapUpdater(AbInitioParams(), truth.volume.shape[0]).sliceable(truth.volume)
+    y = reference.slices(spectrum, *plane.frequencies.T, m, plane.stride)
+    y = y * np.exp(-2j * np.pi * shifts.points(found.level)[found.shift] @ plane.frequencies.T)
+    x, transfer = x[found.image], transfer[found.image]
+    return (np.abs(x - transfer * y) ** 2 - np.abs(x) ** 2) @ plane.weights / variance
+
+
+@pytest.mark.parametrize("finest", [0, 1, FINEST_LEVEL + 1])
+def test_log_weights_are_those_of_gaussian_noise(rng, session, simulated, finest):
+    """exp(-|X - C S Y|^2 / sigma^2), over the coefficients of half a plane."""
+    truth = simulated(random_rotations(rng, 3), rng.uniform(-2, 2, (3, 2)), random_ctf(rng, 3), snr=20.0)
+    searched, turn, shifts = Searched(session, truth, finest), random_rotations(rng, 1)[0], ShiftGrid(0.09, 1 / 24)
+    levels, variance = tuple(replace(s, radius=float(RINGS)) for s in stages(60, 1e-3, finest)), 400.0
+    found = searched.run([0, 1, 2], turn, levels, variance, seed=None, shifts=shifts)
+    weight = -energies(searched, truth, found, turn, variance, shifts)
+    for image in range(3):
+        own = found.image == image
+        best = weight[own].max()
+        assert found.best_weight[image] == pytest.approx(best, rel=1e-3, abs=0.02)
+        expected = np.exp(weight[own] - np.logaddexp.reduce(weight[own]))
+        np.testing.assert_allclose(found.posterior[own], expected, atol=0.01)
+        dropped = found.log_evidence[image] - np.logaddexp.reduce(weight[own])
+        assert dropped > -0.02
+        assert found.limited[image] or dropped < 0.02
+
+
+def test_poses_finer_than_the_rings_are_found(rng, session, simulated):
+    truth = simulated(random_rotations(rng, 12), rng.uniform(-3, 3, (12, 2)), random_ctf(rng, 12), snr=20.0)
+    finest = FINEST_LEVEL + 1
+    searched = Searched(session, truth, finest)
+    found = searched.run(np.arange(12), random_rotations(rng, 1)[0], stages(300, finest=finest), variance=100.0)
+    assert found.level == finest
+    distance = geodesic_distance_deg(searched.best(found)[0], truth.matrices)
+    assert distance.max() < 6
+    assert np.median(distance) < 2.5  # 1.9 degrees a step, and 12 rings: what noise leaves
+
+
+def test_further_rings_of_the_same_cells_add_to_the_inner_ones(rng, twenty):
+    """Nothing is dropped on the way but what has no weight: the result is that of all rings at once."""
+    _, searched = twenty
+    turn, variance, shifts = random_rotations(rng, 1)[0], 300.0, ShiftGrid(0.09, 1 / 24)
+    once = searched.run(
+        np.arange(6), turn, (Stage(0, 9.0, 1e-6, EVERYTHING), Stage(1, 12.0, 1e-3, EVERYTHING)), variance, shifts=shifts
+    )
+    outwards = (Stage(0, 6.0, 1e-7, EVERYTHING), Stage(0, 9.0, 1e-6, EVERYTHING), Stage(1, 8.0, 1e-6, EVERYTHING),
+                Stage(1, 12.0, 1e-3, EVERYTHING))  # fmt: skip
+    parts = searched.run(np.arange(6), turn, outwards, variance, shifts=shifts)
+    np.testing.assert_allclose(parts.log_evidence, once.log_evidence, atol=5e-3)
+    np.testing.assert_allclose(parts.ess, once.ess, rtol=0.02)
+    np.testing.assert_allclose(parts.best_weight, once.best_weight, atol=5e-3)
+    assert [(count.level, count.radius) for count in parts.stages] == [(0, 6), (0, 6), (0, 9), (1, 8), (1, 12)]
+    assert parts.stages[4].candidates == parts.stages[3].kept
+    assert parts.stages[3].candidates == 32 * parts.stages[2].kept
+
+
+def test_stages_count_what_they_did(rng, twenty):
+    _, searched = twenty
+    levels = stages(1000)
+    found = searched.run(np.arange(20), random_rotations(rng, 1)[0], levels, variance=100.0)
+    dense, *refined = found.stages
+    poses = 20 * len(rotation_grid(0)) * len(SHIFTS.coarse)
+    assert dense.candidates == poses
+    assert dense.products == poses * searched.rings.table(0).plane.half_points[:8].sum()
+    assert [count.level for count in refined] == [0, 1, 2]
+    assert [count.radius for count in found.stages] == [8.0, 8.0, 12.0, 12.0]
+    assert all(count.images == 20 for count in found.stages)
+    assert refined[0].candidates == dense.kept
+    assert dense.kept % len(SHIFTS.coarse) == 0  # whole rotations
+    for before, after in pairwise(refined):
+        assert after.candidates == 32 * before.kept
+    for count in refined:
+        points = searched.rings.table(count.level).plane.half_points[: int(count.radius)].sum()
+        assert count.products == count.candidates * points
+        assert 20 <= count.kept <= count.candidates
+    assert refined[-1].kept == len(found.image)
+
+
+def test_a_search_for_the_best_pose_keeps_the_most_probable_ones(rng, twenty):
+    """Not a sample of them: at most as many as the limit, always the same, and the best of all among them."""
+    _, searched = twenty
+    turn, coarse = random_rotations(rng, 1)[0], (Stage(0, 8.0, 1e-3, 40),)
+    whole = searched.run(np.arange(6), turn, (replace(coarse[0], limit=EVERYTHING),), 1000.0, seed=None)
+    cut = searched.run(np.arange(6), turn, coarse, 1000.0, seed=None)
+    assert cut.limited.all()
+    assert not whole.limited.any()
+    assert (np.bincount(cut.image) <= 40).all()
+    np.testing.assert_array_equal(cut.best_weight, whole.best_weight)
+    for image in range(6):
+        kept, left = (found.posterior[found.image == image] for found in (cut, whole))
+        assert np.ptp(np.log(kept)) < np.ptp(np.log(left))
+    again = searched.run(np.arange(6), turn, coarse, 1000.0, seed=None)
+    for name in NAMES:
+        assert getattr(cut, name).tobytes() == getattr(again, name).tobytes(), name
+
+
+def test_the_best_weight_is_that_of_the_best_pose(rng, twenty):
+    _, searched = twenty
+    found = searched.run(np.arange(20), random_rotations(rng, 1)[0], stages(2000, 1e-4), variance=100.0)
+    whole = ~found.limited
+    assert whole.sum() >= 15
+    largest = np.maximum.reduceat(found.posterior, np.searchsorted(found.image, np.arange(20)))
+    np.testing.assert_allclose((found.best_weight - found.log_evidence)[whole], np.log(largest)[whole], atol=5e-3)
+
+
+@pytest.mark.parametrize("finest", [0, 1, FINEST_LEVEL, FINEST_LEVEL + 1])
+def test_slices_are_exact_at_the_last_level_and_means_of_cells_at_the_others(session, simulated, rng, finest):
+    truth = simulated(random_rotations(rng, 2), np.zeros((2, 2)))
+    searched = Searched(session, truth, finest)
+    levels = tuple(replace(s, radius=min(s.radius, 6.5 + s.level)) for s in stages(finest=finest))
+    slices = searched.search.prepare(searched.map, np.eye(3), levels)
+    assert len(slices.tables) == min(finest, FINEST_LEVEL) + 1
+    for level, table in enumerate(slices.tables):
+        assert table.rings == int(levels[level].radius)
+        assert table.slice.shape[0] == rotation_grid(level).directions
+        assert session.download(table.lost).any() == (level < finest)
+    power = [session.download(t.power).mean(axis=0)[:6] + session.download(t.lost).mean(axis=0)[:6]
+             for t in slices.tables]  # fmt: skip
+    for of_level in power:
+        np.testing.assert_allclose(of_level, power[-1], rtol=2e-3)
+
+
 def test_more_noise_leaves_more_poses_in_question(rng, twenty):
     _, searched = twenty
     turn = random_rotations(rng, 1)[0]
@@ -150,7 +297,13 @@ def test_more_noise_leaves_more_poses_in_question(rng, twenty):
     assert spread[0] < spread[1] < spread[2]
 
 
-NAMES = ("image", "rotation", "shift", "posterior", "log_evidence", "ess", "ess_rotations", "limited")
+def test_the_spread_can_be_had_without_a_search(rng, twenty):
+    _, searched = twenty
+    turn, levels = random_rotations(rng, 1)[0], stages()
+    found = searched.run(np.arange(20), turn, levels, 200.0)
+    batch = searched.loader.load(np.arange(20), np.full(RINGS, 200.0))
+    slices = searched.search.prepare(searched.map, turn, levels)
+    np.testing.assert_array_equal(searched.search.coarse_ess(batch, slices, SHIFTS, levels), found.ess_rotations)
 
 
 @pytest.mark.parametrize(("limit", "variance"), [(1000, 60.0), (8, 1000.0)])

@@ -3,7 +3,9 @@ import pytest
 
 from coldstart.engine import reference
 from coldstart.engine.images import ImagePreparer, MinibatchLoader
-from coldstart.engine.search import FourierMap, PoseSearch
+from coldstart.engine.rings import Rings
+from coldstart.engine.search import PoseSearch, Stage
+from coldstart.engine.slices import FourierMap
 from coldstart.engine.start import (
     BISECTIONS,
     MAX_INFLATION,
@@ -15,14 +17,15 @@ from coldstart.engine.start import (
     signal_power,
 )
 from coldstart.engine.update import PADDING, MapUpdater
-from coldstart.model.fourier import HalfPlane, radius_grid, spectrum_of
+from coldstart.model.fourier import radius_grid, spectrum_of
 from coldstart.model.mask import radius_px
+from coldstart.model.polar import PolarPlane
 from coldstart.model.pose_grid import ShiftGrid, rotation_grid
 from coldstart.model.so3 import random_rotations
 from coldstart.params import AbInitioParams
 
 SIDE = 24
-PLANE, RADIUS = HalfPlane(9.0), 6
+PLANE = PolarPlane(24, 6)
 
 
 def test_a_random_map_is_positive_smooth_and_windowed(rng):
@@ -51,32 +54,30 @@ def test_a_larger_lowpass_radius_is_a_rougher_map():
 
 
 def test_signal_power_is_what_is_above_the_noise():
-    shells = len(PLANE.shell_sizes)
-    noise, signal = np.full(shells, 2.0), 1.0 / np.arange(1, shells + 1)
-    expected = np.sum(signal[:RADIUS] * PLANE.shell_sizes[:RADIUS])
-    assert signal_power(noise + signal, noise, PLANE, RADIUS) == pytest.approx(expected)
+    areas = PLANE.ring_areas
+    noise, signal = np.full(len(areas), 2.0), 1.0 / np.arange(1, len(areas) + 1)
+    assert signal_power(noise + signal, noise, areas) == pytest.approx(np.sum(signal * areas))
 
 
 def test_images_without_signal_leave_a_trace():
-    noise = np.full(len(PLANE.shell_sizes), 2.0)
-    left = signal_power(0.9 * noise, noise, PLANE, RADIUS)
-    assert 0 < left < 1e-4 * PLANE.count(RADIUS)
+    noise = np.full(PLANE.rings, 2.0)
+    left = signal_power(0.9 * noise, noise, PLANE.ring_areas)
+    assert 0 < left < 1e-4 * PLANE.ring_areas.sum()
 
 
 @pytest.mark.parametrize("mean_ctf_squared", [1.0, 0.5])
 def test_slices_of_the_scaled_map_have_their_share_of_the_signal(rng, mean_ctf_squared):
     updater, signal = MapUpdater(AbInitioParams(), SIDE), 37.0
     volume = random_map(rng, SIDE, AbInitioParams())
-    scaled = scale_to_signal(volume, updater.sliceable(volume), signal, PLANE, RADIUS, mean_ctf_squared)
+    scaled = scale_to_signal(volume, updater.sliceable(volume), signal, PLANE.ring_areas, mean_ctf_squared)
     assert scaled.dtype == np.float32
     rotations = random_rotations(rng, 200)
     rows = np.zeros((200, 8))
     rows[:, 0:3], rows[:, 4:7] = PADDING * rotations[:, 0], PADDING * rotations[:, 1]
-    kx, ky = PLANE.frequencies.T
-    y = reference.slices(updater.sliceable(scaled), kx, ky, rows, PLANE.count(RADIUS + 0.5))
-    share = mean_ctf_squared * np.sum(np.abs(y) ** 2, axis=1).mean() / signal
-    # Within a factor: the mean over a shell of the map counts points between the images' coefficients too, of which
-    # those near the constant term are the strongest.
+    y = reference.slices(updater.sliceable(scaled), *PLANE.frequencies.T, rows, PLANE.stride)
+    share = mean_ctf_squared * np.mean(np.abs(y) ** 2 @ PLANE.weights) / signal
+    # Within a factor: the mean over a shell of the map counts points between the rings too, of which those near the
+    # constant term are the strongest.
     assert 0.5 * SIGNAL_SHARE < share < 1.1 * SIGNAL_SHARE
 
 
@@ -85,10 +86,11 @@ def setting(rng, session, simulated):
     """Twelve images of a molecule, a random map for them, and what scores them: (preparer, loader, search, volume)."""
     truth = simulated(random_rotations(rng, 12), np.zeros((12, 2)), snr=0.1)
     params, side = AbInitioParams(), truth.volume.shape[0]
-    preparer = ImagePreparer(truth.particles, truth.source, params, PLANE)
-    loader = MinibatchLoader(session, truth.particles, preparer)
+    rings = Rings(session, 0, PLANE.rings)
+    preparer = ImagePreparer(truth.particles, truth.source, params, rings.plane)
+    loader = MinibatchLoader(session, truth.particles, preparer, rings)
     volume = random_map(rng, side, params) * np.float32(np.sqrt(np.mean(truth.volume**2)))
-    return preparer, loader, PoseSearch(session, loader, PLANE), MapUpdater(params, side), volume
+    return preparer, loader, PoseSearch(session, loader), MapUpdater(params, side), volume
 
 
 def test_the_first_noise_is_the_background(setting):
@@ -106,15 +108,16 @@ def test_inflation_spreads_the_posteriors_as_far_as_is_wanted(session, setting):
     preparer, loader, search, updater, volume = setting
     rows, shifts = np.arange(12), ShiftGrid(0.08, 1 / 24)
     noise = initial_noise(AbInitioParams(), preparer, rows)
+    levels = (Stage(0, float(PLANE.rings), 1e-2, 64),)
     on_device = FourierMap(session.upload("volume", updater.sliceable(volume)), PADDING)
+    slices = search.prepare(on_device, np.eye(3), levels)
 
     def found(target):
-        return find_inflation(rows, on_device, noise, target, float(RADIUS), shifts, loader, search)
+        return find_inflation(rows, slices, noise, target, shifts, levels, loader, search)
 
     def spread(factor):
         batch = loader.load(rows, factor * noise.background)
-        ess = search.coarse_ess(batch, on_device, np.eye(3), shifts, RADIUS)
-        return ess.mean() / len(rotation_grid(0))
+        return search.coarse_ess(batch, slices, shifts, levels).mean() / len(rotation_grid(0))
 
     factor, fineness = found(0.2), MAX_INFLATION ** (2.0**-BISECTIONS)
     assert 1 < factor < MAX_INFLATION

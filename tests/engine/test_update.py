@@ -2,16 +2,16 @@ import numpy as np
 import pytest
 
 from coldstart.engine.gradient import Gradient
-from coldstart.engine.update import CENTER_DEAD_ZONE, REGULARIZATION, MapUpdater, enlarge
+from coldstart.engine.update import CENTER_DEAD_ZONE, REGULARIZATION, MapUpdater, enlarge, resize_map
 from coldstart.model.fourier import (
-    HalfPlane,
-    image_coefficients,
     radius_grid,
+    resize_spectrum,
     spectrum_of,
     trilinear_envelope,
     volume_of,
 )
 from coldstart.model.mask import radius_px, soft_window
+from coldstart.model.polar import PolarPlane, polar_transform
 from coldstart.params import AbInitioParams
 
 SIDE, RADIUS = 24, 10.0
@@ -188,9 +188,63 @@ def test_sliceable_is_padded():
 
 @pytest.mark.parametrize("box", [20, 24, 36])
 def test_projections_of_the_enlarged_map_are_the_slices(rng, box):
-    plane = HalfPlane(8.0)
     volume = volume_of(spectrum_of(rng.standard_normal((SIDE,) * 3)) * (radius_grid(SIDE) < 9))
     projection = enlarge(volume, box).sum(axis=0)
-    kx, ky = plane.frequencies.T
-    expected = spectrum_of(volume)[SIDE // 2, ky + SIDE // 2, kx]
-    np.testing.assert_allclose(image_coefficients(projection[None], plane)[0], expected, atol=1e-3)
+    found = np.fft.fftshift(np.fft.rfft2(np.fft.ifftshift(projection)), axes=0) / box
+    inside = slice(box // 2 - 8, box // 2 + 9), slice(0, 9)
+    expected = spectrum_of(volume)[SIDE // 2, SIDE // 2 - 8 : SIDE // 2 + 9, :9]
+    np.testing.assert_allclose(found[inside], expected, atol=1e-3)
+
+
+def test_images_of_the_enlarged_map_have_its_coefficients_on_rings():
+    """Those of a Gaussian, whatever the box of the images."""
+    plane, at, sigma = PolarPlane(24, 7), np.array([1.0, -2.0]), 1.9
+    projection = enlarge(blob(*at, 0.5, sigma), 36).sum(axis=0)[None]
+    k = plane.frequencies[plane.points] / SIDE
+    expected = (2 * np.pi * sigma**2) ** 1.5 * np.exp(-2 * (np.pi * sigma) ** 2 * np.sum(k**2, axis=1))
+    found = polar_transform(projection, plane)[0, plane.points]
+    np.testing.assert_allclose(found, expected * np.exp(-2j * np.pi * k @ at), atol=0.3)  # of 108 at frequency 0
+
+
+@pytest.mark.parametrize("side", [32, 40])
+def test_a_map_on_a_finer_grid_has_the_same_spectrum(side):
+    """And so the same density a voxel of the old size: a quarter of the side more is half the height."""
+    volume = blob(2.0, -1.0)
+    fine = resize_map(volume, side)
+    assert fine.shape == (side,) * 3
+    assert fine.dtype == np.float32
+    np.testing.assert_allclose(
+        resize_spectrum(spectrum_of(fine), 20), resize_spectrum(spectrum_of(volume), 20), atol=1e-3
+    )
+    peak = np.unravel_index(fine.argmax(), fine.shape)
+    expected = np.array([0.0, -1.0, 2.0]) * side / SIDE + side // 2
+    np.testing.assert_allclose(peak, expected, atol=0.6)
+    assert fine.sum() == pytest.approx(volume.sum(), rel=1e-4)
+    assert resize_map(volume, SIDE) is volume
+
+
+@pytest.mark.parametrize("side", [32, 48])
+def test_a_resized_state_is_the_same_state(side):
+    state = stepped(AbInitioParams(), blob(-2), blob(3))[-1]
+    resized = state.resized(side)
+    assert state.side == SIDE
+    assert resized.side == side
+    assert resized.steps == state.steps
+    assert resized.numerator.shape == (2, side, side, side // 2 + 1)
+    assert resized.numerator.dtype == np.complex128
+    assert resized.denominator.dtype == np.float64
+    assert state.resized(SIDE) is state
+    for whole, small in ((resized.numerator, state.numerator), (resized.denominator, state.denominator)):
+        for half in range(2):
+            np.testing.assert_array_equal(resize_spectrum(whole[half], 20), resize_spectrum(small[half], 20))
+
+
+def test_steps_go_on_after_a_resize():
+    """The next minibatch, on the finer grid, adds to what the coarser one held: no jump of the map where both agree."""
+    side, updater = 32, MapUpdater(FREE, 32)
+    state = stepped(FREE, blob(1), blob(1))[-1].resized(side)
+    spectrum = spectrum_of(resize_map(blob(1), side) * trilinear_envelope(side)).astype(np.complex128)
+    gradient = Gradient(50.0 * spectrum, np.full(spectrum.shape, 50.0), np.zeros(10))
+    after = updater.step(state, gradient, 0.3, RADIUS)
+    assert after.steps == 3
+    assert np.linalg.norm(after.volume - state.volume) < 0.05 * np.linalg.norm(state.volume)

@@ -7,9 +7,10 @@ import pytest
 
 from coldstart.errors import OutputError
 from coldstart.io.mrc import read_map
-from coldstart.io.results import ClassSummary, RunFolder, Summary
+from coldstart.io.results import RunFolder
+from coldstart.io.run_records import ClassSummary, SearchSummary, Summary
 from coldstart.io.star import read_particles
-from coldstart.model.state import IterationStats, PoseTable, RunResult, Snapshot
+from coldstart.model.state import BoundAudit, IterationStats, PoseTable, RunResult, Snapshot, StageCount
 from coldstart.params import AbInitioParams
 
 STATS = IterationStats(
@@ -30,7 +31,14 @@ STATS = IterationStats(
     image_visits=270,
     sampled_fraction=0.0,
     seconds=0.5,
+    limited_fraction=0.25,
+    evaluated_fraction=0.002,
+    stages=(StageCount(0, 8.0, 90, 9000, 900, 100_000), StageCount(1, 8.04, 90, 28800, 180, 300_000)),
+    audit=BoundAudit(4, 0.75, 0.01, 0.03),
 )
+# What the first version wrote, which had no stages and no audits.
+ADDED_TO_LOG = ("limited_fraction", "evaluated_fraction", "stages", "audit")
+ADDED_TO_SUMMARY = ("search", "verify_bound")
 
 
 @pytest.fixture
@@ -50,6 +58,11 @@ def make_result(count, classes=1):
         max_posterior=np.ones(count),
     )
     return RunResult(volumes, 1.5, poses, (STATS,), (20.0,) * classes, "device", 123)
+
+
+def strip(path, keys):
+    record = json.loads(path.read_text())
+    path.write_text(json.dumps({key: value for key, value in record.items() if key not in keys}) + "\n")
 
 
 def test_create_makes_the_folder_with_its_parents(folder):
@@ -123,6 +136,8 @@ def test_summary_has_its_keys_from_the_start(folder):
         "particles_unused",
         "classes",
         "converged",
+        "search",
+        "verify_bound",
         "notes",
     ]
     assert record["status"] == "running"
@@ -138,6 +153,8 @@ def test_summary_round_trip(folder):
         particles_used=10,
         classes=(ClassSummary(1, 14.2, 0.75), ClassSummary(2, None, 0.25)),
         converged=True,
+        search=SearchSummary(0.001, 0.5, 0.02, 0.25, 3.75),
+        verify_bound=BoundAudit(7, 1.0, 1e-5, 2e-5),
         notes=("one", "two"),
     )
     folder.write_summary(Summary(status="running", seed=5))
@@ -147,9 +164,81 @@ def test_summary_round_trip(folder):
     assert classes[0] == {"class": 1, "resolution_angstrom": 14.2, "particle_share": 0.75}
 
 
+def test_summary_names_the_figures_of_the_search_and_of_its_audit(folder):
+    search, audit = SearchSummary(0.001, 0.5, 0.02, 0.25, 3.75), BoundAudit(7, 1.0, 1e-5, 2e-5)
+    folder.write_summary(Summary(status="completed", seed=5, search=search, verify_bound=audit))
+    record = json.loads((folder.path / "summary.json").read_text())
+    assert record["search"] == {
+        "evaluated_fraction": 0.001,
+        "limited_fraction": 0.5,
+        "iterations_evaluated_fraction": 0.02,
+        "iterations_limited_fraction": 0.25,
+        "angular_step_deg": 3.75,
+    }
+    assert record["verify_bound"] == {
+        "images": 7,
+        "best_pose_kept": 1.0,
+        "mass_lost_mean": 1e-5,
+        "mass_lost_max": 2e-5,
+    }
+
+
+def test_search_of_a_run_is_that_of_its_final_pass_and_the_mean_of_its_iterations():
+    """4 of 10 thousand products and 6 of 30 thousand are a quarter of all."""
+    one, other = (replace(STATS.stages[0], products=products) for products in (4000, 6000))
+    first = replace(STATS, minibatch=100, stages=(one,), evaluated_fraction=0.4, limited_fraction=1.0)
+    second = replace(STATS, minibatch=300, stages=(other,), evaluated_fraction=0.2, limited_fraction=0.0)
+    final = replace(STATS, phase="posing", evaluated_fraction=0.01, limited_fraction=0.5, angular_step_deg=1.875)
+    search = SearchSummary.of((first, second, final))
+    assert (search.evaluated_fraction, search.limited_fraction, search.angular_step_deg) == (0.01, 0.5, 1.875)
+    assert search.iterations_evaluated_fraction == pytest.approx(0.25)
+    assert search.iterations_limited_fraction == pytest.approx(0.25)
+    assert SearchSummary.of((final,)).iterations_evaluated_fraction == 0.0
+
+
+def test_run_folders_of_earlier_versions_are_read(folder):
+    folder.write_summary(Summary(status="completed", seed=5, classes=(ClassSummary(1, 14.2, 1.0),), notes=("one",)))
+    folder.append_iteration(STATS)
+    strip(folder.path / "summary.json", ADDED_TO_SUMMARY)
+    strip(folder.path / "log.jsonl", ADDED_TO_LOG)
+    summary = folder.load_summary()
+    assert (summary.search, summary.verify_bound) == (None, None)
+    assert (summary.seed, summary.classes, summary.notes) == (5, (ClassSummary(1, 14.2, 1.0),), ("one",))
+    (stats,) = folder.load_iterations()
+    assert stats == replace(STATS, limited_fraction=0.0, evaluated_fraction=0.0, stages=(), audit=None)
+
+
+def test_keys_of_later_versions_are_passed_over(folder):
+    folder.write_summary(Summary(status="completed", seed=5))
+    folder.append_iteration(STATS)
+    for name in ("summary.json", "log.jsonl"):
+        path = folder.path / name
+        path.write_text(json.dumps({**json.loads(path.read_text()), "from_the_future": 1}) + "\n")
+    assert folder.load_summary() == Summary(status="completed", seed=5)
+    assert folder.load_iterations() == (STATS,)
+
+
 def test_reading_what_is_no_run_folder(tmp_path):
     with pytest.raises(OutputError, match=r"summary\.json cannot be read"):
         RunFolder(tmp_path).load_summary()
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [("[1]", "no JSON object"), ('{"status": "completed"}', "seed is missing"), ("{", "cannot be read")],
+)
+def test_a_summary_of_something_else_is_refused(tmp_path, content, message):
+    (tmp_path / "summary.json").write_text(content)
+    with pytest.raises(OutputError, match=message):
+        RunFolder(tmp_path).load_summary()
+
+
+def test_a_damaged_line_of_the_log_is_named(folder):
+    folder.append_iteration(STATS)
+    with (folder.path / "log.jsonl").open("a") as log:
+        log.write('{"iteration": 4}\n')
+    with pytest.raises(OutputError, match=r"log\.jsonl, line 2, is no record of an iteration: iterations is missing"):
+        folder.load_iterations()
 
 
 def test_snapshots_are_listed_by_iteration_and_class(folder):

@@ -5,18 +5,22 @@ import pytest
 
 from coldstart.engine import reference
 
+IN_PLANE = 24
 GRID_SIDE, GRID_WIDTH = 20, 11
 COARSE_SCALE, FINE_SCALE = 2.0**12, 2.0**40
+USED_RINGS = 6
 
 
 @pytest.fixture
 def entries(case, rng):
-    """Each rotation's entries, 0 to 12 of them: start, image, shift, weight."""
+    """Each slice's entries, 0 to 12 of them: start, image, shift, in-plane angle, weight."""
     counts = rng.integers(0, 13, len(case.rows))
     counts[4] = 0
     start = np.concatenate([[0], np.cumsum(counts)]).astype(np.int32)
-    image, shift = (rng.integers(0, n, start[-1]).astype(np.int32) for n in (len(case.image), len(case.phase)))
-    return start, image, shift, rng.random(start[-1]).astype(np.float32)
+    image, shift, angle = (
+        rng.integers(0, n, start[-1]).astype(np.int32) for n in (len(case.image), len(case.phase), IN_PLANE)
+    )
+    return start, image, shift, angle, rng.random(start[-1]).astype(np.float32)
 
 
 @pytest.fixture
@@ -26,96 +30,135 @@ def rows(case):
 
 
 @pytest.fixture
-def slice_data(case, rng):
-    return case.plane.padded(rng.standard_normal((11, 2, len(case.plane))))
+def gathered(case, rng):
+    return case.on_points(rng.standard_normal((11, 2, len(case.plane.points))))
 
 
 @pytest.fixture
-def slice_weight(case, rng):
-    return case.plane.padded(rng.random((11, len(case.plane))))
+def gathered_weight(case, rng):
+    return case.on_points(0.01 + rng.random((11, len(case.plane.points))))
+
+
+@pytest.fixture
+def insertable(case, rows, gathered, gathered_weight):
+    """Slices of which the last ring is not used."""
+    return case.kx, case.ky, rows, gathered, gathered_weight, case.plane.count(USED_RINGS), GRID_SIDE, GRID_WIDTH
+
+
+def gatherable(case, entries):
+    return *entries, case.image, case.weight, case.phase, case.rings, IN_PLANE // 2
 
 
 def test_gather_slices(kernels, case, entries):
-    given = *entries, case.image, case.weight, case.phase, case.count
+    given = gatherable(case, entries)
     found, expected = kernels.gather_slices(*given), reference.gather_slices(*given)
     for one, other in zip(found, expected, strict=True):
-        np.testing.assert_allclose(
-            one[..., : case.count], other[..., : case.count], atol=5e-6
-        )  # 24 products of order 1
+        np.testing.assert_allclose(one, other, atol=5e-6)  # 24 products of order 1
+        assert not one[..., case.pads].any()
     assert all(a.tobytes() == b.tobytes() for a, b in zip(found, kernels.gather_slices(*given), strict=True))
 
 
-def test_insert_slices(kernels, case, rows, slice_data, slice_weight):
-    given = case.kx, case.ky, rows, slice_data, slice_weight, case.count, GRID_SIDE, GRID_WIDTH
-    expected = reference.insert_slices(*given)
-    found = kernels.insert_slices(*given, FINE_SCALE) / FINE_SCALE
+def test_pads_and_rings_beyond_those_used_are_not_gathered(kernels, case, entries):
+    used = case.plane.count(USED_RINGS)
+    other = np.union1d(case.pads, np.arange(used, case.plane.stride))
+    poisoned = (case.poisoned(values, other) for values in (case.image, case.weight, case.phase))
+    few = case.rings[:USED_RINGS], IN_PLANE // 2
+    clean = kernels.gather_slices(*gatherable(case, entries))
+    for one, another in zip(clean, kernels.gather_slices(*entries, *poisoned, *few), strict=True):
+        assert np.array_equal(one[..., :used], another[..., :used])
+        assert np.isnan(another[..., used:]).all()
+
+
+def test_the_residual_of_gathered_slices_is_the_posteriors_mean_energy(kernels, case, entries):
+    """Turning images back and comparing them with one slice is turning the slice and comparing it with each image."""
+    start, image, shift, angle, gamma = entries
+    direction = np.arange(len(start) - 1, dtype=np.int32)
+    gathered = kernels.gather_slices(*gatherable(case, entries))
+    found = kernels.slice_residual(case.table, case.rings, direction, *gathered).sum(axis=1)
+    slot = np.repeat(direction, np.diff(start))
+    weights = kernels.score_cells(
+        case.table, case.image, case.weight, case.phase, case.rings, image, slot * IN_PLANE + angle,
+        np.arange(len(image) + 1, dtype=np.int32), shift, np.zeros(len(image), np.float32), 0, len(case.rings),
+        IN_PLANE,
+    )  # fmt: skip
+    # Up to 12 energies, each of which is twice the sum of 96 products of order 1.
+    np.testing.assert_allclose(found, -np.bincount(slot, gamma * weights, len(direction)), atol=1e-4)
+
+
+def test_insert_slices(kernels, insertable):
+    found, expected = kernels.insert_slices(*insertable, FINE_SCALE) / FINE_SCALE, reference.insert_slices(*insertable)
     # Shares come from coordinates that float32 holds to 1e-6, along three axes.
     np.testing.assert_allclose(found, expected, atol=1e-5)
 
 
-def test_fixed_point_step(kernels, case, rows, slice_data, slice_weight):
+def test_points_without_weight_and_beyond_count_are_not_inserted(kernels, case, insertable):
+    """Points without weight are pads, whose frequency is 0, and zeros of the CTF."""
+    kx, ky, rows, gathered, weight, count, *grid = insertable
+    beyond = slice(count, None)
+    poisoned = (case.poisoned(values, beyond) for values in (kx, ky))
+    others = case.poisoned(gathered, np.union1d(case.pads, np.arange(count, case.plane.stride)))
+    found = kernels.insert_slices(*poisoned, rows, others, case.poisoned(weight, beyond), count, *grid, FINE_SCALE)
+    assert np.array_equal(found, kernels.insert_slices(*insertable, FINE_SCALE))
+
+
+def test_fixed_point_step(kernels, case, insertable):
     """Every addition loses less than one step, besides what float32 does to the shares."""
-    given = case.kx, case.ky, rows, slice_data, slice_weight, case.count, GRID_SIDE, GRID_WIDTH
-    kx, ky = case.kx[: case.count, None], case.ky[: case.count, None]
-    index, _, _ = reference.trilinear(kx * rows[:, None, 0:3] + ky * rows[:, None, 4:7], GRID_SIDE, GRID_WIDTH)
-    additions = np.bincount(index.ravel(), minlength=GRID_SIDE**2 * GRID_WIDTH).reshape(
-        GRID_SIDE, GRID_SIDE, GRID_WIDTH, 1
+    kx, ky, rows, _, _, count, *_ = insertable
+    points = case.plane.points[case.plane.points < count]
+    index, _, _ = reference.trilinear(
+        kx[points, None] * rows[:, None, 0:3] + ky[points, None] * rows[:, None, 4:7], GRID_SIDE, GRID_WIDTH
     )
-    lost = np.abs(kernels.insert_slices(*given, COARSE_SCALE) / COARSE_SCALE - reference.insert_slices(*given))
+    grid = GRID_SIDE, GRID_SIDE, GRID_WIDTH, 1
+    additions = np.bincount(index.ravel(), minlength=GRID_SIDE**2 * GRID_WIDTH).reshape(grid)
+    found = kernels.insert_slices(*insertable, COARSE_SCALE) / COARSE_SCALE
+    lost = np.abs(found - reference.insert_slices(*insertable))
     assert (lost <= additions / COARSE_SCALE + 1e-5).all()
     assert lost.max() > 0.5 / COARSE_SCALE
 
 
-def test_slices_may_come_in_any_order_and_any_number_of_copies(kernels, case, rng, rows, slice_data, slice_weight):
+def test_slices_may_come_in_any_order_and_any_number_of_copies(kernels, rng, insertable):
+    kx, ky, rows, gathered, weight, *tail = insertable
+
     def insert(order, copies):
-        return kernels.insert_slices(
-            case.kx, case.ky, rows[order], slice_data[order], slice_weight[order], case.count, GRID_SIDE, GRID_WIDTH,
-            FINE_SCALE, copies,
-        )  # fmt: skip
+        return kernels.insert_slices(kx, ky, rows[order], gathered[order], weight[order], *tail, FINE_SCALE, copies)
 
     expected = insert(np.arange(11), 1).tobytes()
     for copies in (1, 2, 3, 7, 16):
         assert insert(rng.permutation(11), copies).tobytes() == expected
 
 
-def test_atomic_sums_and_own_copies_have_the_same_bytes(kernels, case, rows, slice_data, slice_weight):
-    given = case.kx, case.ky, rows, slice_data, slice_weight, case.count, GRID_SIDE, GRID_WIDTH, FINE_SCALE
+def test_atomic_sums_and_own_copies_have_the_same_bytes(kernels, insertable):
     other = type(kernels)(kernels.session, replace(kernels.tuning, atomic=not kernels.tuning.atomic))
+    given = *insertable, FINE_SCALE
     assert kernels.insert_slices(*given).tobytes() == other.insert_slices(*given).tobytes()
 
 
-def test_slicing_and_insertion_are_adjoint(kernels, case, rows, slice_data, slice_weight):
+def test_slicing_and_insertion_are_adjoint(kernels, case, insertable):
     """<slices of V, Z> == <V, inserted Z> for the real and imaginary parts as they are stored."""
+    kx, ky, rows, gathered, _, count, *_ = insertable
     volume = np.ascontiguousarray(case.volume[10:30, 10:30, :GRID_WIDTH])
-    ones = np.zeros_like(slice_weight)
-    right, _ = kernels.pack_slices(*packable(volume, case, rows, kernels.tuning.score_columns))
-    y = unpacked(right)[: len(rows)]
-    z = slice_data[:, 0, : case.count] + 1j * slice_data[:, 1, : case.count]
-    sums = kernels.insert_slices(
-        case.kx, case.ky, rows, slice_data, ones, case.count, GRID_SIDE, GRID_WIDTH, FINE_SCALE
-    )
+    rings, circle = case.rings[:USED_RINGS], int(case.plane.circle_start[USED_RINGS])
+    table, _, _ = kernels.make_slices(volume, kx, ky, rows, rings, np.zeros(USED_RINGS, np.float32), circle)
+    y = reference.turned_slices(table, rings, np.arange(11), np.zeros(11, int), IN_PLANE)
+    z = gathered[:, 0, :count] + 1j * gathered[:, 1, :count]
+    sums = kernels.insert_slices(*insertable, FINE_SCALE)
     inserted = (sums[..., 0] + 1j * sums[..., 1]) / FINE_SCALE
     assert np.vdot(y, z).real == pytest.approx(np.vdot(volume, inserted).real, rel=1e-5)
-    assert not sums[..., 2].any()
 
 
-def packable(volume, case, rows, tile):
-    padded = rows[np.minimum(np.arange(-(-len(rows) // tile) * tile), len(rows) - 1)]
-    return volume, case.kx, case.ky, padded, case.count, tile
+def test_all_weight_is_inserted(kernels, insertable):
+    _, _, _, _, weight, count, *_ = insertable
+    sums = kernels.insert_slices(*insertable, FINE_SCALE)[..., 2] / FINE_SCALE
+    assert sums.sum() == pytest.approx(weight[:, :count].sum(dtype=np.float64), rel=1e-6)
+    assert (sums >= 0).all()
 
 
-def unpacked(right):
-    blocks, twice_count, tile = right.shape
-    parts = right.reshape(blocks, twice_count // 2, 2, tile)
-    return (parts[:, :, 0] + 1j * parts[:, :, 1]).swapaxes(1, 2).reshape(-1, twice_count // 2)
-
-
-def test_slice_residual(kernels, case, slice_data, slice_weight):
-    shell_end = np.cumsum(case.plane.shell_sizes[:5]).astype(np.int32)
-    given = case.volume, case.kx, case.ky, case.rows, slice_data, slice_weight, shell_end
+@pytest.mark.parametrize("rings", [USED_RINGS, 7])
+def test_slice_residual(kernels, case, rng, gathered, gathered_weight, rings):
+    direction = rng.integers(0, len(case.table), 11).astype(np.int32)
+    given = case.table, case.rings[:rings], direction, gathered, gathered_weight
     found = kernels.slice_residual(*given)
-    # At most 16 coefficients a shell, each the product of numbers of order 1 with slices that are exact to 2e-5.
-    np.testing.assert_allclose(found, reference.slice_residual(*given), atol=2e-4)
+    np.testing.assert_allclose(found, reference.slice_residual(*given), atol=2e-5)  # up to 24 products of order 1
     assert np.array_equal(found, kernels.slice_residual(*given))
 
 
@@ -123,15 +166,16 @@ def test_residual_is_the_change_of_the_images_power(case):
     """With the images' own power it gives the posterior's mean of |X - C S Y|^2."""
     ctf, gamma = 0.6, np.array([0.3, 0.7])
     x = case.image[:1].astype(np.float64)
-    phase = reference.phase_table(case.kx, case.ky, np.array([[0.05, -0.02], [0.0, 0.1]]))
-    image, weight = ctf * x, np.full((1, case.plane.stride), ctf**2)
-    start, none = np.array([0, 2]), np.zeros(2, int)
-    z, u = reference.gather_slices(start, none, np.arange(2), gamma, image, weight, phase, case.count)
-    ends = np.cumsum(case.plane.shell_sizes[:4])
-    change = reference.slice_residual(case.volume, case.kx, case.ky, case.rows[:1], z, u, ends)[0]
-    y = reference.slices(case.volume, case.kx, case.ky, case.rows[:1], ends[-1])[0]
-    shift = (phase[:, 0] + 1j * phase[:, 1])[:, : ends[-1]]
-    seen = (x[0, 0] + 1j * x[0, 1])[: ends[-1]]
-    left = gamma @ np.abs(seen - ctf * shift * y) ** 2
-    shells = np.repeat(np.arange(4), case.plane.shell_sizes[:4])
-    np.testing.assert_allclose(change, np.bincount(shells, left - np.abs(seen) ** 2), atol=1e-9)
+    undamped = np.ones(case.plane.stride)
+    phase = reference.phase_table(case.kx, case.ky, np.array([[0.05, -0.02], [0.0, 0.1]]), undamped)
+    start, none, angle = np.array([0, 2]), np.zeros(2, int), np.array([5, 17])
+    gathered = reference.gather_slices(
+        start, none, np.arange(2), angle, gamma, ctf * x, ctf**2 * undamped[None], phase, case.rings, IN_PLANE // 2
+    )
+    change = reference.slice_residual(case.table, case.rings, np.array([3]), *gathered)[0]
+    y = reference.turned_slices(case.table, case.rings, np.array([3, 3]), angle, IN_PLANE)
+    shift = phase[:, 0] + 1j * phase[:, 1]
+    seen = x[0, 0] + 1j * x[0, 1]
+    left = (gamma @ np.abs(seen - ctf * shift * y) ** 2 - np.abs(seen) ** 2)[case.plane.points]
+    ring = case.plane.ring[case.plane.points]
+    np.testing.assert_allclose(change, np.bincount(ring, left)[1:], atol=1e-9)

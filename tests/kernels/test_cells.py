@@ -1,58 +1,105 @@
 import numpy as np
+import pytest
 
 from coldstart.engine import reference
+from coldstart.model.pose_grid import rotation_grid
 
-# As in test_score.py: twice the sum of 43 products of order 1 with slices that are exact to 1e-5.
-ENERGY = 2e-4
+IN_PLANE = 24
+
+# Twice the sum of 96 products of order 1, found in float32 from the same slices.
+ENERGY = 3e-5
+# As that, with slices that are exact to 1e-5 (test_slices.py).
+POSE_ENERGY = 1e-4
 
 
-def pairs_of(case, rng):
-    """Eleven pairs with 0 to 9 hypotheses each, which stand for up to 3000 times their mass."""
-    hypotheses = rng.integers(0, 10, len(case.rows))
+@pytest.fixture
+def pairs(case, rng):
+    """Image, rotation, start, shift and log weight so far of 23 pairs with 0 to 9 hypotheses each."""
+    hypotheses = rng.integers(0, 10, 23)
     hypotheses[3] = 0
     start = np.concatenate([[0], np.cumsum(hypotheses)]).astype(np.int32)
-    image = np.sort(rng.integers(0, len(case.image), len(case.rows))).astype(np.int32)
+    image = np.sort(rng.integers(0, len(case.image), 23)).astype(np.int32)
+    rotation = rng.integers(0, len(case.table) * IN_PLANE, 23).astype(np.int32)
     shift = rng.integers(0, len(case.phase), start[-1]).astype(np.int32)
-    return image, start, shift, rng.uniform(0, 8, start[-1]).astype(np.float32)
+    return image, rotation, start, shift, rng.uniform(-8, 0, start[-1]).astype(np.float32)
 
 
-def test_score_cells(kernels, case, rng):
-    given = (
-        case.volume,
-        case.kx,
-        case.ky,
-        case.image,
-        case.weight,
-        case.phase,
-        case.rows,
-        *pairs_of(case, rng),
-        case.count,
-    )
+def cells_of(case, pairs, first_ring=0, last_ring=7):
+    return case.table, case.image, case.weight, case.phase, case.rings, *pairs, first_ring, last_ring, IN_PLANE
+
+
+def poses_of(case, pairs, count, rows=None):
+    image, _, start, shift, log_weight = pairs
+    rows = case.rows[np.arange(len(image)) % len(case.rows)] if rows is None else rows
+    return (
+        case.volume, case.kx, case.ky, case.image, case.weight, case.phase, rows, image, start, shift, log_weight, 0,
+        count,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("rings", [(0, 7), (0, 1), (2, 6), (6, 7)])
+def test_score_cells(kernels, case, pairs, rings):
+    given = cells_of(case, pairs, *rings)
     found = kernels.score_cells(*given)
     np.testing.assert_allclose(found, reference.score_cells(*given), atol=ENERGY)
     assert np.array_equal(found, kernels.score_cells(*given))
 
 
-def test_a_boost_is_added_to_the_log_weight(kernels, case, rng):
-    head = case.volume, case.kx, case.ky, case.image, case.weight, case.phase, case.rows
-    *pairs, boost = pairs_of(case, rng)
-    plain, boosted = (kernels.score_cells(*head, *pairs, b, case.count) for b in (np.zeros_like(boost), boost))
-    np.testing.assert_allclose(boosted - plain, boost, atol=1e-5)  # float32 sums of some tens of nats
+@pytest.mark.parametrize("rings", [1, 4, 7])
+def test_score_poses(kernels, case, pairs, rings):
+    given = poses_of(case, pairs, int(case.plane.ring_start[rings]))
+    found = kernels.score_poses(*given)
+    np.testing.assert_allclose(found, reference.score_poses(*given), atol=POSE_ENERGY)
+    assert np.array_equal(found, kernels.score_poses(*given))
 
 
-def test_coefficients_beyond_count_do_not_matter(kernels, case, rng):
-    poisoned_image, poisoned_weight = case.image.copy(), case.weight.copy()
-    poisoned_image[..., case.count :] = 1e6
-    poisoned_weight[..., case.count :] = 1e6
-    tail = case.phase, case.rows, *pairs_of(case, rng), case.count
-    clean = kernels.score_cells(case.volume, case.kx, case.ky, case.image, case.weight, *tail)
-    assert np.array_equal(
-        clean, kernels.score_cells(case.volume, case.kx, case.ky, poisoned_image, poisoned_weight, *tail)
-    )
+def test_inner_and_outer_rings_add_up(kernels, case, pairs):
+    *lists, log_weight = pairs
+    inner = kernels.score_cells(*cells_of(case, (*lists, log_weight), 0, 4))
+    both = kernels.score_cells(*cells_of(case, (*lists, inner), 4, 7))
+    np.testing.assert_allclose(both, kernels.score_cells(*cells_of(case, pairs)), atol=ENERGY)
 
 
-def test_a_whole_padded_row(kernels, case, rng):
-    """A count that fills the last chunk to its end; the padding weighs nothing."""
-    head = case.volume, case.kx, case.ky, case.image, case.weight, case.phase, case.rows, *pairs_of(case, rng)
-    found = kernels.score_cells(*head, case.plane.stride)
-    np.testing.assert_allclose(found, reference.score_cells(*head, len(case.plane)), atol=ENERGY)
+def test_a_slice_turned_by_points_is_the_slice_at_that_rotation(kernels, case, pairs):
+    """All in-plane angles of the grid come from one slice a direction."""
+    grid = rotation_grid(0)
+    image, _, start, shift, log_weight = pairs
+    for first in range(0, 16 * IN_PLANE, 23):
+        rotation = (np.arange(first, first + 23) % (16 * IN_PLANE)).astype(np.int32)
+        cell = case.cells[rotation // IN_PLANE] + rotation % IN_PLANE
+        rows = kernels.rotation_rows(grid.direction_table, grid.psi_table, case.turn, cell.astype(np.int32))
+        turned = image, rotation, start, shift, log_weight
+        np.testing.assert_allclose(
+            kernels.score_cells(*cells_of(case, turned)),
+            kernels.score_poses(*poses_of(case, turned, case.plane.stride, rows)),
+            atol=POSE_ENERGY,
+        )
+
+
+def test_turned_slices_are_those_at_the_rotations_of_the_grid(case):
+    grid = rotation_grid(0)
+    direction, angle = np.divmod(np.arange(16 * IN_PLANE), IN_PLANE)
+    rows = reference.rotation_rows(grid.direction_table, grid.psi_table, case.turn, case.cells[direction] + angle)
+    sampled = reference.slices(case.volume, case.kx, case.ky, rows, case.plane.stride)
+    turned = reference.turned_slices(case.table, case.rings, direction, angle, IN_PLANE)
+    # The grid's cosines and sines, and the frequencies, are float32.
+    np.testing.assert_allclose(turned[:, case.plane.points], sampled[:, case.plane.points], atol=2e-5)
+
+
+def test_pads_and_other_rings_do_not_matter(kernels, case, pairs):
+    """Pads of images and weights are zero, whatever a phase or a slice has there."""
+    first, last = case.rings[2, 0], case.rings[5, 0]
+    other = np.r_[0:first, last : case.plane.stride]
+    image, weight = (case.poisoned(values, other) for values in (case.image, case.weight))
+    phase = case.poisoned(case.phase, np.union1d(other, case.pads))
+    table = case.poisoned(case.table, np.r_[0 : case.rings[2, 2], case.rings[5, 2] : case.table.shape[2]])
+    clean = kernels.score_cells(*cells_of(case, pairs, 2, 5))
+    assert np.array_equal(clean, kernels.score_cells(table, image, weight, phase, case.rings, *pairs, 2, 5, IN_PLANE))
+
+
+def test_points_beyond_count_do_not_matter_to_poses(kernels, case, pairs):
+    count = int(case.rings[5, 0])
+    clean = kernels.score_poses(*poses_of(case, pairs, count))
+    volume, kx, ky, image, weight, phase, *tail = poses_of(case, pairs, count)
+    poisoned = (case.poisoned(values, slice(count, None)) for values in (kx, ky, image, weight, phase))
+    assert np.array_equal(clean, kernels.score_poses(volume, *poisoned, *tail))

@@ -1,67 +1,115 @@
+from dataclasses import replace
+
 import numpy as np
+import pytest
 
 from coldstart.engine import reference
+from coldstart.model.polar import PolarPlane
 
-# A coordinate of up to 33 grid points is rounded to 2e-6 in float32, along three axes, and neighbours of white noise
-# of unit power differ by about 1: a slice is exact to some 1e-5, its squared modulus to a few times that.
-SLICE = 2e-5
-# Twice the sum of 43 products of order 1 with such slices, the errors of which are independent.
-ENERGY = 2e-4
+IN_PLANE = 24
+
+# Sums of up to 48 numbers of order 1 in float32, of which those of images are divided by as many.
+IMAGE_HARMONIC = 1e-6
+SLICE_HARMONIC = 1e-5
+# Twice the sum of 96 products of order 1, found from harmonics of order 10.
+ENERGY = 3e-5
 
 
-def test_pack_images(kernels, case):
+def scored(case):
+    return case.table, case.rings, case.image, case.weight, case.phase, IN_PLANE
+
+
+def test_image_harmonics(kernels, case):
     tile = kernels.tuning.score_rows
-    given = case.image, case.phase, case.count, tile
-    left, expected = kernels.pack_images(*given), reference.pack_images(*given)
-    assert left.shape == (5, -(-7 // tile), 2 * case.count, tile)
-    np.testing.assert_allclose(left, expected, atol=1e-6)  # two products of order 1
+    given = case.rings, case.image, case.weight, case.phase, tile, IN_PLANE
+    left, norm = kernels.image_harmonics(*given)
+    expected, expected_norm = reference.image_harmonics(*given)
+    assert left.shape == (5, -(-7 // tile), IN_PLANE // 2 + 1, 8, 2, tile)
+    np.testing.assert_allclose(left, expected, atol=IMAGE_HARMONIC)
+    np.testing.assert_allclose(norm[:, ::2], expected_norm[:, ::2], atol=IMAGE_HARMONIC)  # odd ones are not used
 
 
-def test_pack_slices(kernels, case):
-    tile = kernels.tuning.score_columns
-    rows = case.rows[np.arange(3 * tile) % len(case.rows)]
-    given = case.volume, case.kx, case.ky, rows, case.count, tile
-    for packed, expected in zip(kernels.pack_slices(*given), reference.pack_slices(*given), strict=True):
-        np.testing.assert_allclose(packed, expected, atol=2 * SLICE)
+def test_slice_harmonics(kernels, case):
+    given = case.table, case.rings, kernels.tuning.vector_width, IN_PLANE
+    for found, expected in zip(kernels.slice_harmonics(*given), reference.slice_harmonics(*given), strict=True):
+        np.testing.assert_allclose(found, expected, atol=SLICE_HARMONIC)
 
 
 def test_score_grid(kernels, case):
-    given = case.volume, case.kx, case.ky, case.image, case.weight, case.phase, case.rows, case.count
-    found = kernels.score_grid(*given)
-    np.testing.assert_allclose(found, reference.score_grid(*given), atol=ENERGY)
-    assert np.array_equal(found, kernels.score_grid(*given))
+    found, expected = kernels.score_grid(*scored(case)), reference.score_grid(*scored(case))
+    for one, other in zip(found[:2], expected[:2], strict=True):
+        np.testing.assert_allclose(one, other, atol=ENERGY)
+    assert (found[2] == expected[2]).mean() > 0.99  # but for shifts that are as good as another
+    assert all(a.tobytes() == b.tobytes() for a, b in zip(found, kernels.score_grid(*scored(case)), strict=True))
+
+
+@pytest.mark.parametrize(("rows", "lanes"), [(1, 4), (8, 8), (8, 1)])
+def test_tiles_of_other_sizes(kernels, case, rows, lanes):
+    other = type(kernels)(kernels.session, replace(kernels.tuning, score_rows=rows, vector_width=lanes))
+    np.testing.assert_allclose(other.score_grid(*scored(case))[0], reference.score_grid(*scored(case))[0], atol=ENERGY)
+
+
+def test_score_grid_of_a_finer_level(kernels, case, rng):
+    """Twice the in-plane angles, and a ring that has two points a step."""
+    plane = PolarPlane(2 * IN_PLANE, 13)
+    kx, ky = plane.frequencies.T.astype(np.float32)
+    table, _, _ = reference.make_slices(
+        case.volume, kx, ky, case.rows[:8] / 2, plane.ring_table, np.zeros(13), int(plane.circle_start[-1])
+    )
+    points, finer = len(plane.points), replace(case, plane=plane)
+    image, phase = (finer.on_points(rng.standard_normal((3, 2, points))) for _ in range(2))
+    weight = finer.on_points(rng.random((3, points)))
+    given = table.astype(np.float32), plane.ring_table, image, weight, phase, plane.in_plane
+    # Four times as many points as the coarse plane has.
+    for one, other in zip(kernels.score_grid(*given)[:2], reference.score_grid(*given)[:2], strict=True):
+        np.testing.assert_allclose(one, other, atol=4 * ENERGY)
 
 
 def test_score_grid_at_energies_beyond_the_range_of_exp(kernels, case):
-    image = 200 * case.image
-    given = case.volume, case.kx, case.ky, image, case.weight, case.phase, case.rows, case.count
-    expected = reference.score_grid(*given)
+    bright = replace(case, image=200 * case.image)
+    expected, _, _ = reference.score_grid(*scored(bright))
     assert np.abs(expected).max() > 1000
-    np.testing.assert_allclose(kernels.score_grid(*given), expected, atol=200 * ENERGY)
+    np.testing.assert_allclose(kernels.score_grid(*scored(bright))[0], expected, atol=200 * ENERGY)
 
 
-def test_score_grid_is_the_sum_over_shifts_of_the_poses_that_score_cells_scores(case):
-    pairs, shifts = 5 * len(case.rows), len(case.phase)
-    start, shift = np.arange(pairs + 1) * shifts, np.tile(np.arange(shifts), pairs)
-    rows, image = np.tile(case.rows, (5, 1)), np.repeat(np.arange(5), len(case.rows))
-    head = case.volume, case.kx, case.ky, case.image, case.weight, case.phase
-    cells = reference.score_cells(*head, rows, image, start, shift, np.zeros(len(shift)), case.count)
-    grid = reference.score_grid(
-        case.volume, case.kx, case.ky, case.image, case.weight, case.phase, case.rows, case.count
-    )
-    np.testing.assert_allclose(np.logaddexp.reduce(cells.reshape(*grid.shape, shifts), axis=2), grid)
+def test_pads_and_rings_beyond_those_used_do_not_matter(kernels, case):
+    few = case.rings[:5]
+    unused = np.union1d(case.pads, np.arange(case.rings[5, 0], case.plane.stride))
+    beyond = slice(int(case.rings[5, 2]), None)
+    clean = kernels.score_grid(case.table, few, case.image, case.weight, case.phase, IN_PLANE)
+    table = case.poisoned(case.table, beyond)
+    rows = (case.poisoned(values, unused) for values in (case.image, case.weight, case.phase))
+    for one, other in zip(clean, kernels.score_grid(table, few, *rows, IN_PLANE), strict=True):
+        assert np.array_equal(one, other)
+
+
+def test_score_grid_is_the_sum_over_shifts_of_the_poses_that_score_cells_scores(kernels, case):
+    images, shifts, rotations = len(case.image), len(case.phase), len(case.table) * IN_PLANE
+    pairs = images * rotations
+    image, rotation = (n.astype(np.int32) for n in np.divmod(np.arange(pairs), rotations))
+    start, shift = np.arange(pairs + 1, dtype=np.int32) * shifts, np.tile(np.arange(shifts, dtype=np.int32), pairs)
+    cells = kernels.score_cells(
+        case.table, case.image, case.weight, case.phase, case.rings, image, rotation, start, shift,
+        np.zeros(len(shift), np.float32), 0, len(case.rings), IN_PLANE,
+    ).reshape(images, rotations, shifts)  # fmt: skip
+    log_sum, best_weight, best_shift = kernels.score_grid(*scored(case))
+    np.testing.assert_allclose(log_sum, np.logaddexp.reduce(cells.astype(np.float64), axis=2), atol=ENERGY)
+    np.testing.assert_allclose(best_weight, cells.max(axis=2), atol=ENERGY)
+    chosen = np.take_along_axis(cells, best_shift[..., None], axis=2)[..., 0]
+    np.testing.assert_allclose(chosen, cells.max(axis=2), atol=2 * ENERGY)
 
 
 def test_score_grid_is_the_likelihood(case):
     """-E differs from the squared distance of image and prediction by the image's own power alone."""
     ctf, variance = 0.7, 1.3
-    image, weight = case.image * ctf / variance, np.full(case.weight.shape, ctf**2 / variance)
-    phase = case.phase[:1]
-    scores = reference.score_grid(case.volume, case.kx, case.ky, image, weight, phase, case.rows, case.count)
-    y = reference.slices(case.volume, case.kx, case.ky, case.rows, case.count)
-    shift = phase[0, 0] + 1j * phase[0, 1]
+    area = case.plane.weights
+    image, weight = area * case.image * ctf / variance, np.tile(area * ctf**2 / variance, (5, 1))
+    phase = reference.phase_table(case.kx, case.ky, np.array([[0.03, -0.08]]), np.ones(case.plane.stride))
+    scores, _, _ = reference.score_grid(case.table, case.rings, image, weight, phase, IN_PLANE)
+    direction, angle = np.divmod(np.arange(len(case.table) * IN_PLANE), IN_PLANE)
+    y = reference.turned_slices(case.table, case.rings, direction, angle, IN_PLANE)
     x = case.image[:, 0] + 1j * case.image[:, 1]
-    difference = x[:, None, : case.count] - ctf * shift[: case.count] * y
-    distance = np.sum(np.abs(difference) ** 2, axis=2) / variance
-    own = np.sum(np.abs(x[:, : case.count]) ** 2, axis=1) / variance
+    difference = x[:, None] - ctf * (phase[0, 0] + 1j * phase[0, 1]) * y
+    distance = np.sum(area * np.abs(difference) ** 2, axis=2) / variance
+    own = np.sum(area * np.abs(x) ** 2, axis=1) / variance
     np.testing.assert_allclose(scores, own[:, None] - distance, rtol=1e-6, atol=1e-5)

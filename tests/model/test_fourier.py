@@ -1,83 +1,14 @@
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from coldstart.model.fourier import (
-    ROW_MULTIPLE,
-    HalfPlane,
-    image_coefficients,
     radius_grid,
     resize_spectrum,
     spectrum_of,
     trilinear_envelope,
     volume_of,
 )
-
-# Sixteenths, whose squares are exact: no coefficient is within or without by rounding.
-radii = st.integers(16, 16 * 14).map(lambda sixteenths: sixteenths / 16)
-
-
-@given(radii)
-def test_half_plane_holds_one_of_each_pair(radius):
-    plane = HalfPlane(radius)
-    held = {(int(kx), int(ky)) for kx, ky in plane.frequencies}
-    opposite = {(-kx, -ky) for kx, ky in held}
-    reach = range(-int(radius), int(radius) + 1)
-    everything = {(kx, ky) for kx in reach for ky in reach if 0 < kx**2 + ky**2 <= radius**2}
-    assert len(held) == len(plane)
-    assert not held & opposite
-    assert held | opposite == everything
-    assert all(kx > 0 or (kx == 0 and ky > 0) for kx, ky in held)
-
-
-@given(radii, radii)
-def test_a_coarser_resolution_is_a_prefix(one, other):
-    small, large = HalfPlane(min(one, other)), HalfPlane(max(one, other))
-    assert large.count(small.radius) == len(small)
-    np.testing.assert_array_equal(large.frequencies[: len(small)], small.frequencies)
-
-
-@given(radii)
-def test_order_and_shells(radius):
-    plane = HalfPlane(radius)
-    np.testing.assert_allclose(plane.radii, np.linalg.norm(plane.frequencies, axis=1))
-    assert (np.diff(plane.radii) >= 0).all()
-    np.testing.assert_array_equal(plane.shells, np.rint(plane.radii))
-    assert plane.shells[0] == 1
-    assert plane.shell_sizes.sum() == len(plane)
-    assert [np.count_nonzero(plane.shells == s + 1) for s in range(len(plane.shell_sizes))] == list(plane.shell_sizes)
-
-
-@given(radii)
-def test_padded_rows(radius):
-    plane = HalfPlane(radius)
-    assert plane.stride % ROW_MULTIPLE == 0
-    assert 0 <= plane.stride - len(plane) < ROW_MULTIPLE
-    padded = plane.padded(np.ones((2, 3, len(plane))))
-    assert padded.shape == (2, 3, plane.stride)
-    assert padded.dtype == np.float32
-    assert (padded[..., : len(plane)] == 1).all()
-    assert not padded[..., len(plane) :].any()
-
-
-@settings(deadline=None)
-@given(st.integers(0, 15), st.integers(0, 15))
-def test_coefficients_of_a_dot_are_a_plane_wave_about_the_centre(x, y):
-    n, plane = 16, HalfPlane(7.0)
-    image = np.zeros((1, n, n), np.float32)
-    image[0, y, x] = 1.0
-    kx, ky = plane.frequencies.T
-    expected = np.exp(-2j * np.pi * (kx * (x - n // 2) + ky * (y - n // 2)) / n) / n
-    np.testing.assert_allclose(image_coefficients(image, plane)[0], expected, atol=1e-7)
-
-
-def test_coefficients_of_white_noise_have_unit_variance(rng):
-    coefficients = image_coefficients(rng.standard_normal((500, 32, 32)).astype(np.float32), HalfPlane(14.0))
-    assert coefficients.dtype == np.complex64
-    power = np.mean(np.abs(coefficients) ** 2, axis=0)
-    assert power.mean() == pytest.approx(1.0, abs=0.01)
-    np.testing.assert_allclose(power, 1.0, atol=0.25)  # 500 images: 4.5 % each
+from coldstart.model.polar import PolarPlane, polar_transform
 
 
 def test_spectrum_of_a_dot_is_a_plane_wave_about_the_centre(rng):
@@ -113,11 +44,21 @@ def test_padding_samples_the_same_spectrum_more_finely(rng):
 
 
 def test_a_projection_is_the_central_plane_of_the_spectrum(rng):
-    n, plane = 12, HalfPlane(5.0)
+    n = 12
     volume = rng.standard_normal((n,) * 3).astype(np.float32)
-    kx, ky = plane.frequencies.T
-    central = spectrum_of(volume)[n // 2, ky + n // 2, kx]
-    np.testing.assert_allclose(image_coefficients(volume.sum(axis=0)[None], plane)[0] * n, central, atol=1e-4)
+    projection = np.fft.rfft2(np.fft.ifftshift(volume.sum(axis=0)))
+    np.testing.assert_allclose(spectrum_of(volume)[n // 2], np.fft.fftshift(projection, axes=0), atol=1e-4)
+
+
+def test_images_and_maps_have_the_same_frequencies(rng):
+    """On the axes, where rings have points of the lattice: x along the half axis, y upwards from the centre."""
+    n, plane = 12, PolarPlane(24, 5)
+    volume = rng.standard_normal((n,) * 3).astype(np.float32)
+    spectrum = spectrum_of(volume)
+    on_rings = polar_transform(volume.sum(axis=0)[None], plane)[0] * n
+    for ring, (start, half, _, _) in enumerate(plane.ring_table, 1):
+        assert on_rings[start] == pytest.approx(spectrum[n // 2, n // 2, ring], abs=2e-2)
+        assert on_rings[start + half // 2] == pytest.approx(spectrum[n // 2, n // 2 + ring, 0], abs=2e-2)
 
 
 def test_radius_grid_holds_the_length_of_each_frequency():
@@ -137,6 +78,23 @@ def test_resizing_keeps_what_both_sizes_hold(rng, n, side):
     for z, y, x in ((0, 0, 0), (1, -2, 3), (-half, half, half), (2, half, 0)):
         assert resized[z + side // 2, y + side // 2, x] == spectrum[z + n // 2, y + n // 2, x]
     assert np.count_nonzero(resized) == (2 * half + 1) ** 2 * (half + 1)
+
+
+@pytest.mark.parametrize("dtype", [np.complex64, np.complex128, np.float32, np.float64])
+@pytest.mark.parametrize("side", [6, 8, 14])
+def test_resizing_keeps_the_dtype(dtype, side):
+    resized = resize_spectrum(np.ones((8, 8, 5), dtype), side)
+    assert resized.dtype == dtype
+    assert resized[side // 2, side // 2, 0] == 1
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_maps_and_their_spectra_are_single_precision(rng, dtype):
+    spectrum = spectrum_of(rng.standard_normal((8,) * 3).astype(dtype), 12)
+    assert spectrum.dtype == np.complex64
+    assert volume_of(spectrum).dtype == np.float32
+    assert volume_of(spectrum.astype(np.complex128)).dtype == np.float32
+    assert trilinear_envelope(8).dtype == np.float32
 
 
 def test_resizing_there_and_back_keeps_a_smooth_map(rng):

@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from coldstart.model.fourier import HalfPlane
-from coldstart.model.noise import FLOOR, FORGET, NoiseModel, background_variance, shell_means
+from coldstart.model.noise import FLOOR, FORGET, NoiseModel, background_variance
+from coldstart.model.polar import PolarPlane, polar_transform
 
 BACKGROUND = np.array([1.0, 2.0, 4.0])
 
@@ -59,18 +59,29 @@ def test_a_model_is_not_changed_by_images():
 
 @pytest.mark.parametrize("white", [True, False])
 def test_background_variance_of_white_noise_is_its_variance(rng, white):
-    plane = HalfPlane(10.0)
     images = (1.5 * rng.standard_normal((400, 32, 32))).astype(np.float32)
-    variance = background_variance(images, plane, 0.85, white=white)
+    variance = background_variance(images, 10, 0.85, white=white)
     assert variance.shape == (10,)
+    assert variance.dtype == np.float64
     np.testing.assert_allclose(variance, 2.25, rtol=0.1)
+
+
+def test_background_variance_is_that_of_the_images_on_rings(rng):
+    """Corners alone are seen, and yet the variance is that of coefficients of the whole image, divided by the box."""
+    plane = PolarPlane(24, 14)
+    images = rng.standard_normal((400, 32, 32)).astype(np.float32)
+    images += np.roll(images, 1, axis=2)
+    of_points = np.mean(np.abs(polar_transform(images, plane)) ** 2, axis=0)
+    expected = np.bincount(plane.ring, of_points)[1:] / plane.half_points
+    found = background_variance(images, 14, 0.7, white=False)
+    np.testing.assert_allclose(found, expected, rtol=0.12)
 
 
 def test_background_variance_leaves_the_particle_out(rng):
     images = rng.standard_normal((200, 32, 32)).astype(np.float32)
-    plain = background_variance(images, HalfPlane(8.0), 0.7, white=False)
+    plain = background_variance(images, 8, 0.7, white=False)
     images[:, 12:20, 12:20] += 50.0
-    np.testing.assert_array_equal(background_variance(images, HalfPlane(8.0), 0.7, white=False), plain)
+    np.testing.assert_array_equal(background_variance(images, 8, 0.7, white=False), plain)
 
 
 def test_background_variance_follows_the_colour(rng):
@@ -78,16 +89,12 @@ def test_background_variance_follows_the_colour(rng):
     blurred = (
         images + np.roll(images, 1, axis=2) + np.roll(images, 1, axis=1) + np.roll(images, (1, 1), axis=(1, 2))
     ) / 2
-    plane = HalfPlane(12.0)
-    variance = background_variance(blurred, plane, 0.85, white=False)
-    kx, ky = plane.frequencies.T
-    expected = shell_means(4 * np.cos(np.pi * kx / 32) ** 2 * np.cos(np.pi * ky / 32) ** 2, plane)
+    variance = background_variance(blurred, 12, 0.85, white=False)
+    kx, ky = np.meshgrid(np.arange(-16, 16), np.arange(-16, 16))
+    power = 4 * np.cos(np.pi * kx / 32) ** 2 * np.cos(np.pi * ky / 32) ** 2
+    ring = np.rint(np.hypot(kx, ky))
+    expected = [power[ring == r].mean() for r in range(1, 13)]
     np.testing.assert_allclose(variance, expected, rtol=0.15, atol=0.05)
-    flat = background_variance(blurred, plane, 0.85, white=True)
+    flat = background_variance(blurred, 12, 0.85, white=True)
     assert np.ptp(flat) == 0
-
-
-def test_shell_means():
-    plane = HalfPlane(2.0)
-    assert list(plane.shells) == [1, 1, 1, 1, 2, 2]  # 1 and sqrt(2); 2
-    np.testing.assert_allclose(shell_means(np.array([1.0, 2.0, 3.0, 4.0, 10.0, 20.0]), plane), [2.5, 15.0])
+    assert variance.min() < flat[0] < variance.max()

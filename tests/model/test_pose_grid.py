@@ -21,9 +21,29 @@ some_cell = st.floats(0, 1)
 @given(levels)
 def test_sizes(level):
     grid = RotationGrid(level)
-    assert len(grid) == 192 * 4**level * 24 * 2**level
+    assert grid.directions == 192 * 4**level
+    assert grid.in_plane == 24 * 2**level
+    assert len(grid) == grid.directions * grid.in_plane
+    assert len(grid.psi) == grid.in_plane
     assert grid.step_deg == COARSE_STEP_DEG / 2**level
     assert len(grid) * 8 == len(RotationGrid(level + 1))
+
+
+def test_every_direction_has_its_angles():
+    grid = rotation_grid(1)
+    assert grid.direction_angles.shape == (grid.directions, 2)
+    assert grid.direction_table.shape == (grid.directions, 4)
+    assert len(np.unique(grid.direction_angles, axis=0)) == grid.directions
+
+
+def test_in_plane_angles_turn_the_image_by_their_steps():
+    """Cells of one direction see the same slice, turned: the rows of the matrix turn against the points of a ring."""
+    grid = rotation_grid(0)
+    first, other = grid.matrices(np.array([5, 0], np.int32) + 30 * grid.in_plane, np.eye(3))[::-1]
+    angle = 5 * np.deg2rad(grid.step_deg)
+    turned = np.array([[np.cos(angle), np.sin(angle)], [-np.sin(angle), np.cos(angle)]]) @ first[:2]
+    np.testing.assert_allclose(other[:2], turned, atol=1e-12)
+    np.testing.assert_allclose(other[2], first[2], atol=1e-12)
 
 
 def test_children_are_all_cells_of_the_next_level_once():
@@ -94,18 +114,54 @@ extents, steps = st.floats(0.0, 0.5), st.floats(0.02, 0.3)
 
 
 @given(extents, steps)
-def test_coarse_shifts_fill_the_disc_from_its_centre(extent, step):
+def test_coarse_cells_cover_the_disc_and_no_more(extent, step):
+    """From its centre outwards; every cell has a part inside, every point of the disc is in a cell."""
     points = ShiftGrid(extent, step).coarse
     np.testing.assert_array_equal(points[0], [0, 0])
-    distance = np.hypot(*points.T)
-    assert (distance <= extent * (1 + 1e-9)).all()
-    assert (np.diff(distance) >= -1e-9).all()
-    assert len(np.unique(np.round(points / step), axis=0)) == len(points)
-    reach = np.arange(-30, 31) * step
-    x, y = np.meshgrid(reach, reach)
-    lattice = np.hypot(x, y)
-    fewest, most = (np.count_nonzero(lattice <= extent * rim) for rim in (1 - 1e-6, 1 + 1e-6))  # the rim, by rounding
-    assert fewest <= len(points) <= most
+    assert (np.diff(np.hypot(*points.T)) >= -1e-9).all()
+    cells = np.rint(points / step).astype(int)
+    np.testing.assert_allclose(points, cells * step, atol=1e-12)
+    assert len(np.unique(cells, axis=0)) == len(cells)
+    nearest = np.maximum(np.abs(points) - 0.5 * step, 0.0)  # point of each cell to the centre
+    assert (np.hypot(*nearest.T) <= extent).all()
+    angle, radius = np.meshgrid(np.linspace(0, 2 * np.pi, 100), extent * np.array([0.3, 0.6, 0.9, 1 - 1e-6]))
+    inside = np.stack([radius * np.cos(angle), radius * np.sin(angle)], axis=-1).reshape(-1, 1, 2)
+    off = np.abs(inside - points).max(axis=2).min(axis=1)
+    assert (off <= 0.5 * step * (1 + 1e-6)).all()
+
+
+@pytest.mark.parametrize("level", [0, 1, 2])
+def test_neighbours_of_a_shift_are_the_cells_around_it(level):
+    grid = ShiftGrid(0.1, 0.03)
+    points, step = grid.points(level), 0.03 / 2**level
+    cells = np.arange(len(points), dtype=np.int32)
+    near = grid.neighbours(level, cells)
+    assert near.shape == (len(points), 9)
+    assert (near == cells[:, None]).sum() == len(cells)  # itself once
+    there = near >= 0
+    assert (np.abs(points[near] - points[:, None])[there] < 1.01 * step).all()
+    close = np.abs(points[:, None] - points).max(axis=2) < 1.01 * step
+    np.testing.assert_array_equal(there.sum(axis=1), close.sum(axis=1))
+    np.testing.assert_array_equal(grid.neighbours(level, cells[5:7]), near[5:7])
+
+
+@pytest.mark.parametrize("level", [0, 1])
+def test_neighbours_of_a_rotation_are_the_cells_around_it(rng, level):
+    """Itself and 26 others, none far away; a rotation anywhere in a cell is nearest to one of them, poles or not."""
+    grid = rotation_grid(level)
+    directions = np.concatenate([[0, grid.nside**2 - 1, grid.directions - 1], rng.integers(0, grid.directions, 30)])
+    cells = (directions * grid.in_plane + rng.integers(0, grid.in_plane, 33)).astype(np.int32)
+    near = grid.neighbours(cells)
+    assert near.shape == (33, 27)
+    assert near.dtype == np.int32
+    assert all(len(np.unique(row)) == 27 for row in near)
+    assert (near == cells[:, None]).any(axis=1).all()
+    every = grid.matrices(np.arange(len(grid), dtype=np.int32), np.eye(3))
+    for cell, row in zip(cells, near, strict=True):
+        distance = geodesic_distance_deg(every, every[cell])
+        assert distance[row].max() < 2.6 * grid.step_deg
+        closest = np.flatnonzero(distance < 1.01 * grid.step_deg)
+        assert np.isin(closest, row).all()
 
 
 @given(extents, steps, st.integers(0, 2))

@@ -7,19 +7,21 @@ import numpy as np
 import pytest
 
 from coldstart.model.particles import Ctf
-from coldstart.model.state import IterationStats, PoseTable, RunResult, Snapshot
+from coldstart.model.state import BoundAudit, IterationStats, PoseTable, RunResult, Snapshot, StageCount
 from coldstart.params import GROUPS, AbInitioParams
 from coldstart.report.content import ReportContent
 from coldstart.report.evolution import map_panels
 from coldstart.report.page import render_report
 
+STAGES = (StageCount(0, 10.0, 90, 10_368_000, 137_200, 1_741_824_000), StageCount(1, 11.0, 90, 177_216, 540, 900_000))
 
-def stats(iteration: int, phase: str = "initial", **changes: float) -> IterationStats:
+
+def stats(iteration: int, phase: str = "initial", **changes: object) -> IterationStats:
     record = IterationStats(
         iteration=iteration, iterations=4, phase=phase, resolution_angstrom=40.0 / iteration, fourier_radius=iteration,
         minibatch=90, learning_rate=0.4, noise_scale=2.0, ess_rotations=30.0 / iteration, ess_poses=2.0,
         ess_fraction=0.01, angular_step_deg=7.5, log_likelihood=-1.0, map_change=0.1, image_visits=90 * iteration,
-        sampled_fraction=0.0, seconds=0.1,
+        sampled_fraction=0.0, seconds=0.1, limited_fraction=0.5, evaluated_fraction=0.02, stages=STAGES,
     )  # fmt: skip
     return replace(record, **changes)
 
@@ -62,12 +64,14 @@ def test_page_has_every_section(content: ReportContent) -> None:
         "Map",
         "How the map evolved",
         "Course of the run",
+        "Pose search",
         "Particles",
         "Parameters",
         "Device and times",
     ]
     charts = ("Resolution", "Effective sample size", "Map change", "Minibatch", "Learning rate", "Noise scale")
-    for title in (*charts, "Viewing directions", "Defocus", *GROUPS):
+    search = ("Poses kept", "Share evaluated", "Limit acted", "Final pass")
+    for title in (*charts, *search, "Viewing directions", "Defocus", *GROUPS):
         assert f"<h3>{title}</h3>" in page
 
 
@@ -77,6 +81,45 @@ def test_page_gives_the_figures_of_the_run(content: ReportContent) -> None:
         assert figure in page
     assert "completed" in page
     assert "my &lt;run&gt;" in page
+
+
+def table_rows(page: str) -> list[list[str]]:
+    """Cells of the tables of figures, row by row."""
+    tables = re.findall(r'<table class="figures">(.*?)</table>', page, flags=re.DOTALL)
+    rows = [row for table in tables for row in re.findall(r"<tr>(.*?)</tr>", table, flags=re.DOTALL)]
+    return [cells for row in rows if (cells := re.findall(r"<td>(.*?)</td>", row))]
+
+
+def with_final(content: ReportContent, **changes: object) -> ReportContent:
+    *before, final = content.result.iterations
+    return replace(content, result=replace(content.result, iterations=(*before, replace(final, **changes))))
+
+
+def test_page_gives_the_stages_of_the_final_pass(content: ReportContent) -> None:
+    page = render_report(with_final(content, evaluated_fraction=6.04e-6, limited_fraction=0.985))
+    assert table_rows(page) == [
+        ["15°", "10 (8.0 Å)", "115,200", "1,524", "19.4 million"],
+        ["7.5°", "11 (7.3 Å)", "1,969", "6.0", "10,000"],
+    ]
+    assert "0.00060% of the" in page
+    assert "For 98.5% of the images" in page
+    assert "Checked against" not in page
+
+
+def test_page_of_an_audited_run_says_what_was_lost(content: ReportContent) -> None:
+    rows = table_rows(render_report(with_final(content, audit=BoundAudit(1000, 0.999, 1.5e-5, 0.02))))
+    assert rows[-1] == ["final pass", "1,000", "99.9%", "0.0015%", "2.0%"]
+
+
+def test_page_without_counted_searches_has_no_section_on_them(content: ReportContent) -> None:
+    bare = tuple(replace(row, stages=()) for row in content.result.iterations)
+    assert "Pose search</h2>" not in render_report(replace(content, result=replace(content.result, iterations=bare)))
+
+
+def test_page_of_a_run_that_only_posed_has_the_final_pass_alone(content: ReportContent) -> None:
+    page = render_report(replace(content, result=replace(content.result, iterations=(stats(1, "posing"),))))
+    assert "Final pass</h3>" in page
+    assert "Poses kept</h3>" not in page
 
 
 def test_page_refers_to_nothing_outside_itself(content: ReportContent) -> None:

@@ -1,6 +1,6 @@
 import pytest
 
-from coldstart.report.text import bytes_text, duration_text, resolution_text
+from coldstart.report.text import bytes_text, count_text, duration_text, percent_text, resolution_text
 
 
 @pytest.mark.parametrize(
@@ -17,3 +17,33 @@ def test_bytes_and_resolutions() -> None:
     assert bytes_text(None) == "unknown"
     assert resolution_text(12.34) == "12.3 Å"
     assert resolution_text(None) == "unknown"
+
+
+@pytest.mark.parametrize(
+    ("share", "text"),
+    [
+        (0.0, "0%"),
+        (-0.0, "0%"),
+        (1.0, "100%"),
+        (0.5, "50%"),
+        (0.0111, "1.1%"),
+        (6.04e-6, "0.00060%"),
+        (0.97, "97%"),
+        (0.988, "98.8%"),
+        (0.999, "99.9%"),
+        (0.9995, "99.95%"),
+        (0.999999, "99.9999%"),
+        (1e-12, "less than 0.000001%"),
+        (float("nan"), "unknown"),
+    ],
+)
+def test_shares_never_round_to_none_or_all(share: float, text: str) -> None:
+    assert percent_text(share) == text
+
+
+@pytest.mark.parametrize(
+    ("count", "text"),
+    [(2.385, "2.4"), (247.8, "248"), (115_200, "115,200"), (19_353_600, "19.4 million"), (2.5e9, "2.5 billion")],
+)
+def test_counts(count: float, text: str) -> None:
+    assert count_text(count) == text

@@ -16,7 +16,8 @@ from coldstart.api.usage import Usage, peak_host_bytes
 from coldstart.errors import OutputError
 from coldstart.io.files import write_text_atomically
 from coldstart.io.mrc import MrcStackSource
-from coldstart.io.results import ClassSummary, RunFolder, Summary
+from coldstart.io.results import RunFolder
+from coldstart.io.run_records import ClassSummary, SearchSummary, Summary
 from coldstart.io.star import read_particles
 from coldstart.model.particles import Particles
 from coldstart.model.state import RunResult, Snapshot
@@ -184,6 +185,8 @@ class _Record:
             particles_unused=count - used,
             classes=tuple(ClassSummary(number, *pair) for number, pair in enumerate(pairs, 1)),
             converged=result.converged,
+            search=SearchSummary.of(result.iterations) if result.iterations else None,
+            verify_bound=result.iterations[-1].audit if result.iterations else None,
             notes=result.notes,
         )
 

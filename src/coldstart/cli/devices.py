@@ -1,4 +1,4 @@
-"""`coldstart devices`: the OpenCL devices, and which one a run would take."""
+"""`coldstart devices`: the OpenCL devices, which one a run would take, and the tuning of their kernels."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -11,19 +11,35 @@ from coldstart.errors import DeviceError
 
 if TYPE_CHECKING:
     from coldstart.compute.device import DeviceInfo
+    from coldstart.compute.tuning import Tuning
+    from coldstart.engine.tune import TuningResult
 
 _GIB = 2**30
-_HEADINGS = ("", "Device", "Name", "Kind", "Units", "Memory", "Platform", "")
+_HEADINGS = ("", "Device", "Name", "Kind", "Units", "Memory", "Platform", "Tuning", "")
+_BEST = ""
 
 
 @click.command(cls=click.RichCommand)
-def devices() -> None:
+@click.option(
+    "--tune",
+    "tuned",
+    is_flag=False,
+    flag_value=_BEST,
+    default=None,
+    metavar="[DEVICE]",
+    help="Time kernels of several tile sizes on this device, or the one that a run would take, and keep the fastest.",
+)
+def devices(tuned: str | None) -> None:
     """List the OpenCL devices and mark the one that a run would take.
 
-    The second column is what `--device` accepts, besides part of a name.
+    The second column is what `--device` accepts, besides part of a name. Kernels run with the tile sizes of a preset
+    for the type of device until they have been tuned on it. Tuning may change the last bits of a result.
     """
     from coldstart.compute.device import choose_device, list_devices
 
+    if tuned is not None:
+        _tune(None if tuned == _BEST else tuned, Console())
+        return
     found, console = list_devices(), Console()
     try:
         chosen = choose_device(None).index
@@ -37,6 +53,8 @@ def devices() -> None:
 
 def device_table(found: "Sequence[DeviceInfo]", chosen: int | None) -> Table:
     """The devices as a table, with an arrow at the chosen index."""
+    from coldstart.compute.tuning import is_tuned, preset_for
+
     table = Table(box=None, pad_edge=False, header_style="bold")
     for heading in _HEADINGS:
         table.add_column(heading, overflow="fold")
@@ -49,7 +67,49 @@ def device_table(found: "Sequence[DeviceInfo]", chosen: int | None) -> Table:
             str(device.compute_units),
             f"{device.global_bytes / _GIB:.1f} GiB",
             device.platform,
+            "tuned here" if is_tuned(device) else f"preset: {preset_for(device).name}",
             "" if device.usable else f"not usable: {device.reason}",
             style=None if device.usable else "dim",
         )
     return table
+
+
+def tuning_table(result: "TuningResult") -> Table:
+    """What was tried, kernel by kernel, with an arrow at what was chosen."""
+    table = Table("", "Kernel", "Vector", "Rows", "Chunk", "Milliseconds", "", box=None, pad_edge=False)
+    for trial in result.trials:
+        tuning, grid = trial.tuning, trial.kernel == "grid"
+        decides = (tuning.vector_width, tuning.score_rows if grid else tuning.chunk)
+        chosen = (result.best.vector_width, result.best.score_rows if grid else result.best.chunk)
+        table.add_row(
+            "→" if decides == chosen else "",
+            trial.kernel,
+            str(tuning.vector_width),
+            str(tuning.score_rows) if grid else "",
+            "" if grid else str(tuning.chunk),
+            "" if trial.verdict else f"{1e3 * trial.seconds:.2f}",
+            trial.verdict,
+        )
+    return table
+
+
+def _tune(request: str | None, console: Console) -> None:
+    from coldstart.compute.session import open_session
+    from coldstart.compute.tuning import keep_tuning
+    from coldstart.engine.tune import measure_tuning
+
+    with open_session(request, profiling=True) as session:
+        with Console(stderr=True).status(f"Tuning {session.info.label}"):
+            result = measure_tuning(session)
+        file = keep_tuning(session.info, result.best)
+    console.print(tuning_table(result))
+    same = " (those of its preset)" if result.best == result.preset else ""
+    console.print(
+        f"\n{session.info.label} runs with {_words(result.best)}{same} from now on, as {file} says.",
+        highlight=False,
+        soft_wrap=True,
+    )
+
+
+def _words(tuning: "Tuning") -> str:
+    return f"vectors of {tuning.vector_width}, {tuning.score_rows} rows and chunks of {tuning.chunk}"

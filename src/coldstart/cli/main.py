@@ -5,6 +5,7 @@ from typing import Any
 import rich_click as click
 
 from coldstart import __version__
+from coldstart.cli.bench import bench
 from coldstart.cli.demo import demo
 from coldstart.cli.devices import devices
 from coldstart.cli.run import run
@@ -37,5 +38,5 @@ def main() -> None:
     """
 
 
-for verb in (run, demo, devices):
+for verb in (run, demo, devices, bench):
     main.add_command(verb)

@@ -4,8 +4,10 @@ from pathlib import Path
 
 import rich_click as click
 
-from coldstart.io.results import RunFolder, Summary
-from coldstart.report.text import bytes_text, duration_text, resolution_text
+from coldstart.io.results import RunFolder
+from coldstart.io.run_records import Summary
+from coldstart.model.state import BoundAudit
+from coldstart.report.text import bytes_text, duration_text, percent_text, resolution_text
 
 
 def outcome_text(output: Path, summary: Summary) -> str:
@@ -20,6 +22,8 @@ def outcome_text(output: Path, summary: Summary) -> str:
         lines.append(f"  {name:<8} {folder.volume_path(entry.number, classes)}  ({detail}{share})")
     lines.append(f"  {'table':<8} {folder.particles_path}  ({_particles(summary)})")
     lines.append(f"  {'report':<8} {folder.report_path}")
+    if summary.verify_bound is not None:
+        lines.append(_audit(summary.verify_bound))
     lines.append(f"Processor time {duration_text(summary.cpu_seconds or 0.0)}, memory {_memory(summary)}.")
     return "\n".join(lines)
 
@@ -39,6 +43,15 @@ def _ending(summary: Summary) -> str:
 def _particles(summary: Summary) -> str:
     unused = f", {summary.particles_unused:,} unused" if summary.particles_unused else ""
     return f"{summary.particles_used:,} particles{unused}"
+
+
+def _audit(audit: BoundAudit) -> str:
+    images = "1 image" if audit.images == 1 else f"{audit.images:,} images"
+    return (
+        f"Pose search checked against the whole grid on {images}: best pose kept for "
+        f"{percent_text(audit.best_pose_kept)}, posterior mass lost {percent_text(audit.mass_lost_mean)} in the mean "
+        f"and {percent_text(audit.mass_lost_max)} at most."
+    )
 
 
 def _memory(summary: Summary) -> str:

@@ -26,7 +26,9 @@ class TimeLeft:
         self._recent: deque[float] = deque(maxlen=_RECENT)
 
     def after(self, stats: IterationStats) -> float:
-        """Take in an iteration and estimate what is left."""
+        """Take in an iteration and estimate what is left: nothing, once the particles are posed."""
+        if stats.phase == "posing":
+            return 0.0
         self._recent.append(stats.seconds)
         return sum(self._recent) / len(self._recent) * max(stats.iterations - stats.iteration, 0)
 

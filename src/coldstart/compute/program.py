@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from coldstart.compute.device import DeviceInfo
+from coldstart.compute.profile import Profile
 from coldstart.errors import KernelBuildError
 
 _INCLUDE = re.compile(r'^\s*#include\s+"([^"]+)"\s*$')
@@ -53,10 +54,20 @@ def _read(name: str) -> str:
 class Program:
     """The kernels of one file on one device. `launch` is the only way in."""
 
-    def __init__(self, queue: Any, kernels: Mapping[str, Any], one_item_groups: bool) -> None:
+    def __init__(
+        self,
+        queue: Any,
+        kernels: Mapping[str, Any],
+        macros: Mapping[str, int],
+        profile: Profile | None,
+        *,
+        one_item_groups: bool,
+    ) -> None:
         self._queue = queue
-        self._one_item_groups = one_item_groups
         self._kernels = dict(kernels)
+        self._macros = dict(macros)
+        self._profile = profile
+        self._one_item_groups = one_item_groups
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -75,7 +86,9 @@ class Program:
         entry.set_args(*(_argument(value) for value in args))
         if local_size is None and self._one_item_groups:
             local_size = (1,) * len(global_size)
-        cl.enqueue_nd_range_kernel(self._queue, entry, global_size, local_size)
+        event = cl.enqueue_nd_range_kernel(self._queue, entry, global_size, local_size)
+        if self._profile is not None:
+            self._profile.add(kernel, self._macros, global_size, args, event)
 
 
 def _argument(value: Any) -> Any:
@@ -86,8 +99,10 @@ def _argument(value: Any) -> Any:
     return value.buffer
 
 
-def build_program(context: Any, queue: Any, info: DeviceInfo, file: str, macros: Mapping[str, int]) -> Program:
-    """Compile a kernel file.
+def build_program(
+    context: Any, queue: Any, info: DeviceInfo, file: str, macros: Mapping[str, int], profile: Profile | None = None
+) -> Program:
+    """Compile a kernel file. Its launches are noted in `profile`, where there is one.
 
     Raises
     ------
@@ -106,4 +121,4 @@ def build_program(context: Any, queue: Any, info: DeviceInfo, file: str, macros:
             f"kernels/{file} did not compile on {info.label} with {' '.join(options)}:\n{error}"
         ) from error
     kernels = {kernel.function_name: kernel for kernel in built.all_kernels()}
-    return Program(queue, kernels, one_item_groups=info.kind == "CPU")
+    return Program(queue, kernels, macros, profile, one_item_groups=info.kind == "CPU")

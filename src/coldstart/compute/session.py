@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from coldstart.compute.device import DeviceInfo, _choose, set_cpu_threads
+from coldstart.compute.profile import Profile
 from coldstart.compute.program import Program, build_program
 from coldstart.compute.tuning import Tuning, tuning_for
 from coldstart.errors import DeviceError, DeviceMemoryError
@@ -38,19 +39,25 @@ class Session:
     info : DeviceInfo
     tuning : Tuning
         Tile sizes and vector widths for this device.
+    profile : Profile or None
+        What was launched, where the session was opened with `profiling`.
     bytes_held, peak_bytes : int
         Bytes of all buffers now, and at most so far.
     """
 
-    def __init__(self, info: DeviceInfo, device: Any) -> None:
+    def __init__(self, info: DeviceInfo, device: Any, *, profiling: bool = False) -> None:
         import pyopencl as cl
 
         self.info = info
         self.tuning: Tuning = tuning_for(info)
+        self.profile = Profile() if profiling else None
         self.bytes_held = 0
         self.peak_bytes = 0
         self._context = cl.Context([device])
-        self._queue = cl.CommandQueue(self._context)
+        if profiling:
+            self._queue = cl.CommandQueue(self._context, properties=cl.command_queue_properties.PROFILING_ENABLE)
+        else:
+            self._queue = cl.CommandQueue(self._context)
         self._programs: dict[tuple[str, tuple[tuple[str, int], ...]], Program] = {}
         self._named: dict[str, DeviceArray] = {}
 
@@ -74,7 +81,7 @@ class Session:
         """The kernels of a file in `kernels/`, built once for each set of macros."""
         key = (file, tuple(sorted(macros.items())))
         if key not in self._programs:
-            self._programs[key] = build_program(self._context, self._queue, self.info, file, macros)
+            self._programs[key] = build_program(self._context, self._queue, self.info, file, macros, self.profile)
         return self._programs[key]
 
     def array(self, name: str, shape: tuple[int, ...], dtype: DTypeLike) -> DeviceArray:
@@ -152,7 +159,7 @@ class Session:
         return buffer
 
 
-def open_session(request: str | None = None, threads: int | None = None) -> Session:
+def open_session(request: str | None = None, threads: int | None = None, *, profiling: bool = False) -> Session:
     """Take a device.
 
     Parameters
@@ -161,6 +168,8 @@ def open_session(request: str | None = None, threads: int | None = None) -> Sess
         As `coldstart.compute.device.choose_device`.
     threads : int or None
         CPU threads, where the device is the CPU.
+    profiling : bool
+        Note every launch and its time on the device.
 
     Raises
     ------
@@ -172,6 +181,6 @@ def open_session(request: str | None = None, threads: int | None = None) -> Sess
     set_cpu_threads(threads)
     info, device = _choose(request)
     try:
-        return Session(info, device)
+        return Session(info, device, profiling=profiling)
     except cl.Error as error:
         raise DeviceError(f"{info.label} could not be opened: {error}") from error

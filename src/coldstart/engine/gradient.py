@@ -11,13 +11,14 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from coldstart.compute.session import Session
-from coldstart.engine.images import Minibatch, MinibatchLoader
-from coldstart.engine.search import FourierMap, Hypotheses, PoseSearch
-from coldstart.model.fourier import HalfPlane
+from coldstart.compute.session import DeviceArray, Session
+from coldstart.engine.images import Minibatch
+from coldstart.engine.rings import Rings
+from coldstart.engine.search import Hypotheses, MapSlices
+from coldstart.engine.slices import Projector
 from coldstart.model.pose_grid import rotation_grid
 
-FIXED_POINT_BITS = 60
+FIXED_POINT_BITS = 59
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +31,7 @@ class Gradient:
         B, the weighted back-projection of the images.
     denominator : (side, side, side // 2 + 1) float64
         H, the weights.
-    residual_power : (shells,) float64
+    residual_power : (rings,) float64
         Posterior-weighted |X - C Y|^2 a coefficient, mean over the images; NaN beyond the radius used.
     """
 
@@ -39,10 +40,10 @@ class Gradient:
     residual_power: NDArray[np.float64]
 
     @classmethod
-    def zero(cls, side: int, shells: int) -> Gradient:
+    def zero(cls, side: int, rings: int) -> Gradient:
         """Of no images."""
         grid = (side, side, side // 2 + 1)
-        return cls(np.zeros(grid, np.complex128), np.zeros(grid), np.full(shells, np.nan))
+        return cls(np.zeros(grid, np.complex128), np.zeros(grid), np.full(rings, np.nan))
 
     def __add__(self, other: Gradient) -> Gradient:
         """Of both minibatches; the residual power is the other's."""
@@ -50,19 +51,16 @@ class Gradient:
 
 
 class Backprojector:
-    """Inserts a minibatch into a Fourier grid of `side` points."""
+    """Inserts minibatches into Fourier grids."""
 
-    def __init__(
-        self, session: Session, loader: MinibatchLoader, search: PoseSearch, half_plane: HalfPlane, side: int
-    ) -> None:
+    def __init__(self, session: Session, rings: Rings, projector: Projector) -> None:
         tuning = session.tuning
         self._session = session
-        self._loader = loader
-        self._search = search
-        self._plane = half_plane
-        self._side = side
+        self._rings = rings
+        self._projector = projector
         self._copies = tuning.copies
         self._chunk = tuning.chunk
+        self._atomic = tuning.atomic
         self._program = session.program(
             "backproject.cl",
             VW=tuning.vector_width,
@@ -70,63 +68,88 @@ class Backprojector:
             CHUNK=tuning.chunk,
             ATOMIC=int(tuning.atomic),
         )
-        self._atomic = tuning.atomic
 
     def run(
-        self, batch: Minibatch, found: Hypotheses, volume: FourierMap, turn: NDArray[np.float64], radius: float,
-        noise_variance: NDArray[np.float64],
-    ) -> Gradient:  # fmt: skip
-        """Back-project the hypotheses with their posteriors up to a radius."""
-        session, plane, loader = self._session, self._plane, self._loader
-        count = plane.count(radius)
-        order = np.argsort(found.rotation, kind="stable")
-        cells, first = np.unique(found.rotation[order], return_index=True)
-        slices = len(cells)
-        entry_start = np.append(first, len(order)).astype(np.int32)
-        slice_data = session.array("slice", (slices, 2, plane.stride), np.float32)
-        slice_weight = session.array("slice weight", (slices, plane.stride), np.float32)
-        self._program.launch(
-            "gather_slices", (-(-count // self._chunk), slices), session.upload("entry start", entry_start),
-            session.upload("entry image", found.image[order]), session.upload("entry shift", found.shift[order]),
-            session.upload("entry weight", found.posterior[order]), batch.image, batch.weight, found.phase,
-            slice_data, slice_weight, count, plane.stride,
-        )  # fmt: skip
+        self, batch: Minibatch, found: Hypotheses, slices: MapSlices, radius: float, side: int, *, residual: bool = True
+    ) -> Gradient:
+        """Back-project the hypotheses with their posteriors up to a radius into a grid of `side` points.
+
+        Poses on the grid that turns the rings are gathered into one slice a direction, those of a finer level into one
+        a rotation. Without `residual` the residual power is left NaN, which saves its slices.
+        """
         grid = rotation_grid(found.level)
-        rows = self._search.rotation_rows("slice rows", grid, cells.astype(np.int32), turn, 1.0)
-        side, width = self._side, self._side // 2 + 1
+        on_rings = found.level <= self._rings.finest
+        direction, angle = np.divmod(found.rotation, np.int32(grid.in_plane))
+        key, angle = (direction, angle) if on_rings else (found.rotation, np.zeros_like(angle))
+        order = np.argsort(key, kind="stable")
+        keys, first = np.unique(key[order], return_index=True)
+        entries = {
+            "start": np.append(first, len(order)).astype(np.int32),
+            "image": found.image[order],
+            "shift": found.shift[order],
+            "angle": angle[order],
+            "weight": found.posterior[order],
+        }
+        gathered = self._gather(entries, found, radius)
+        cells = (keys * grid.in_plane if on_rings else keys).astype(np.int32)
+        rows = self._projector.rotation_rows("slice rows", grid, cells, slices.turn, 1.0)
+        total = self._insert(batch, rows, gathered, found, radius, side)
+        power = np.full(self._rings.plane.rings, np.nan)
+        if residual:
+            power = self._residual(batch, gathered, keys, found, slices, found.view.table.plane.rings_within(radius))
+        return Gradient(_friedel(total[..., 0] + 1j * total[..., 1]), _friedel(total[..., 2]), power)
+
+    def _gather(
+        self, entries: dict[str, NDArray[np.generic]], found: Hypotheses, radius: float
+    ) -> tuple[DeviceArray, DeviceArray]:
+        session, view = self._session, found.view
+        plane, slices = view.table.plane, len(entries["start"]) - 1
+        data = session.array("gathered", (slices, 2, plane.stride), np.float32)
+        weight = session.array("gathered weight", (slices, plane.stride), np.float32)
+        self._program.launch(
+            "gather_slices", (plane.rings_within(radius), slices),
+            *(session.upload(f"entry {name}", column) for name, column in entries.items()), view.image, view.weight,
+            view.phase, view.table.rings, data, weight, plane.in_plane // 2, plane.stride,
+        )  # fmt: skip
+        return data, weight
+
+    def _insert(
+        self, batch: Minibatch, rows: DeviceArray, gathered: tuple[DeviceArray, DeviceArray], found: Hypotheses,
+        radius: float, side: int,
+    ) -> NDArray[np.float64]:  # fmt: skip
+        """N real, N imaginary and D, (side, side, side // 2 + 1, 3) float64, the plane x = 0 not yet completed."""
+        session, table, slices = self._session, found.view.table, rows.shape[0]
+        count, width = table.plane.count(radius), side // 2 + 1
         accumulator = session.zero(session.array("accumulator", (self._copies, side, side, width, 3), np.int64))
         scale = 2.0 ** np.floor(FIXED_POINT_BITS - np.log2(len(batch) * batch.amplitude_bound))
         size = (-(-count // self._chunk), slices) if self._atomic else (self._copies,)
         self._program.launch(
-            "insert_slices", size, loader.kx, loader.ky, rows, slice_data, slice_weight, accumulator,
-            slices, count, plane.stride, side, width, float(scale),
+            "insert_slices", size, table.kx, table.ky, rows, *gathered, accumulator, slices, count,
+            table.plane.stride, side, width, float(scale),
         )  # fmt: skip
-        residual_power = self._residual(batch, slices, cells, grid.level, volume, turn, radius, noise_variance)
-        total = session.download(accumulator).sum(axis=0) / scale
-        numerator, denominator = total[..., 0] + 1j * total[..., 1], total[..., 2]
-        return Gradient(_friedel(numerator), _friedel(denominator), residual_power)
+        return np.asarray(session.download(accumulator).sum(axis=0) / scale)
 
     def _residual(
-        self, batch: Minibatch, slices: int, cells: NDArray[np.int32], level: int, volume: FourierMap,
-        turn: NDArray[np.float64], radius: float, noise_variance: NDArray[np.float64],
+        self, batch: Minibatch, gathered: tuple[DeviceArray, DeviceArray], keys: NDArray[np.int32], found: Hypotheses,
+        slices: MapSlices, rings: int,
     ) -> NDArray[np.float64]:  # fmt: skip
-        session, plane = self._session, self._plane
-        shells = int(np.floor(radius - 0.5))  # complete shells only
-        rows = self._search.rotation_rows(
-            "pair rows", rotation_grid(level), cells.astype(np.int32), turn, volume.padding
-        )
-        ends = session.upload("shell end", np.cumsum(plane.shell_sizes).astype(np.int32))
-        explained = session.array("residual", (slices, shells), np.float32)
+        """Residual power, from the map's slices that belong to the gathered ones: directions, or rotations."""
+        session, plane, rows = self._session, found.view.table.plane, keys
+        if found.level <= self._rings.finest:
+            modelled = slices.tables[found.level]
+        else:
+            modelled = self._projector.pose_slices(slices.volume, slices.turn, found.level, keys, rings)
+            rows = np.arange(len(keys), dtype=np.int32)
+        explained = session.array("residual", (len(rows), rings), np.float32)
         self._program.launch(
-            "slice_residual", (slices,), volume.data, self._loader.kx, self._loader.ky, rows,
-            session.array("slice", (slices, 2, plane.stride), np.float32),
-            session.array("slice weight", (slices, plane.stride), np.float32),
-            ends, explained, slices, shells, plane.stride, volume.side, volume.width,
+            "slice_residual", (rings, len(rows)), modelled.slice, found.view.table.rings,
+            session.upload("slice direction", rows.astype(np.int32)), *gathered, explained, plane.stride,
+            modelled.slice.shape[2],
         )  # fmt: skip
         change = session.download(explained).sum(axis=0, dtype=np.float64)
-        power = np.full(len(plane.shell_sizes), np.nan)
-        power[:shells] = batch.power[:shells] + change * noise_variance[:shells] / (
-            len(batch) * plane.shell_sizes[:shells]
+        power = np.full(self._rings.plane.rings, np.nan)
+        power[:rings] = batch.power[:rings] + change * batch.noise_variance[:rings] / (
+            len(batch) * plane.ring_areas[:rings]
         )
         return power
 

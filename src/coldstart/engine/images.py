@@ -1,22 +1,25 @@
-"""Images made ready: normalised, windowed, transformed, cropped to the coefficients of a run, and put on the device.
+"""Images made ready: normalised, windowed, transformed onto the rings of a run, weighted, and put on the device.
 
-A prepared image costs 8 bytes a coefficient. Prepared images are kept while they fit a budget of host memory; the
+A prepared image costs 8 bytes a point. Prepared images are kept while they fit a budget of host memory; the
 others are prepared again at each visit, so memory does not grow with the stack.
 """
 
 from __future__ import annotations
 
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from coldstart.compute.session import DeviceArray, Session
+from coldstart.engine.rings import Rings, RingTable
 from coldstart.model.ctf import electron_wavelength_angstrom, take_rows
-from coldstart.model.fourier import HalfPlane, image_coefficients
 from coldstart.model.mask import radius_px, soft_window
 from coldstart.model.noise import background_variance
 from coldstart.model.particles import Ctf, ImageSource, Particles
+from coldstart.model.polar import LANES, PolarPlane, polar_transform
+from coldstart.model.pose_grid import ShiftGrid
 from coldstart.params import AbInitioParams
 
 CACHE_BYTES = 512 * 2**20
@@ -25,20 +28,18 @@ BLOCK = 256
 
 
 class ImagePreparer:
-    """Reads, normalises, windows and transforms images; remembers as many as the budget allows.
+    """Reads, normalises, windows and transforms images; remembers as many as the budget allows, and can work ahead.
 
     Attributes
     ----------
-    half_plane : HalfPlane
-        The coefficients that are kept.
+    plane : PolarPlane
+        The points that are kept.
     window_power : float
         Mean square of the window: the share of the noise power that it lets through.
     """
 
-    def __init__(
-        self, particles: Particles, source: ImageSource, params: AbInitioParams, half_plane: HalfPlane
-    ) -> None:
-        self.half_plane = half_plane
+    def __init__(self, particles: Particles, source: ImageSource, params: AbInitioParams, plane: PolarPlane) -> None:
+        self.plane = plane
         self._source = source
         self._sign = -1.0 if params.invert else 1.0
         box = particles.box_px
@@ -48,18 +49,38 @@ class ImagePreparer:
         self.window_power = float(np.mean(self._window.astype(np.float64) ** 2))
         self._inner = inner
         self._white = params.noise_model == "white"
-        slots = min(particles.count, CACHE_BYTES // (8 * len(half_plane)))
-        self._cache = np.empty((slots, len(half_plane)), np.complex64)
+        slots = min(particles.count, CACHE_BYTES // (8 * plane.stride))
+        self._cache = np.empty((slots, plane.stride), np.complex64)
         self._slot: dict[int, int] = {}
+        self._ahead = ThreadPoolExecutor(max_workers=1, thread_name_prefix="read-ahead")
+        self._pending: tuple[NDArray[np.int64], Future[NDArray[np.complex64]]] | None = None
 
     def coefficients(self, rows: NDArray[np.int64]) -> NDArray[np.complex64]:
-        """Half-plane coefficients of these particles, (len(rows), M) complex64."""
-        out = np.empty((len(rows), len(self.half_plane)), np.complex64)
+        """Transforms of these particles on the rings, (len(rows), stride) complex64.
+
+        Raises
+        ------
+        ParticleFileError
+            If an image cannot be read.
+        """
+        pending, self._pending = self._pending, None
+        if pending is not None:
+            wait([pending[1]])  # it fills the memory of images, which one thread may do at a time
+            if np.array_equal(pending[0], rows):
+                return pending[1].result()
+        return self._prepare(rows)
+
+    def prepare_ahead(self, rows: NDArray[np.int64]) -> None:
+        """Prepare these particles in a thread, for the next call of `coefficients`."""
+        if self._pending is None:
+            self._pending = rows, self._ahead.submit(self._prepare, rows)
+
+    def _prepare(self, rows: NDArray[np.int64]) -> NDArray[np.complex64]:
+        out = np.empty((len(rows), self.plane.stride), np.complex64)
         missing = [i for i, row in enumerate(rows) if int(row) not in self._slot]
         for start in range(0, len(missing), BLOCK):
             part = missing[start : start + BLOCK]
-            images = self.normalized(rows[part]) * self._window
-            out[part] = image_coefficients(images, self.half_plane)
+            out[part] = polar_transform(self.normalized(rows[part]) * self._window, self.plane)
         fresh = set(missing)
         for i, row in enumerate(rows):
             if i not in fresh:
@@ -78,10 +99,10 @@ class ImagePreparer:
         return np.asarray((images - mean[:, None, None]) * scale[:, None, None], dtype=np.float32)
 
     def noise_variance(self, rows: NDArray[np.int64]) -> NDArray[np.float64]:
-        """(shells,) float64: variance of the background's coefficients, from these particles."""
+        """(rings,) float64: variance of the background's coefficients, from these particles."""
         blocks = [rows[i : i + BLOCK] for i in range(0, len(rows), BLOCK)]
         parts = [
-            len(block) * background_variance(self.normalized(block), self.half_plane, self._inner, white=self._white)
+            len(block) * background_variance(self.normalized(block), self.plane.rings, self._inner, white=self._white)
             for block in blocks
         ]
         return np.asarray(np.sum(parts, axis=0) / len(rows))
@@ -119,25 +140,25 @@ def largest_ctf(ctf: Ctf | None, frequency: float) -> float:
 
 @dataclass(frozen=True, slots=True)
 class Minibatch:
-    """Weighted images on the device.
+    """Images on the device.
 
     Attributes
     ----------
     rows : (B,) int64
         Particles.
-    image : DeviceArray (B, 2, stride) float32
-        C X / sigma^2, real and imaginary planes.
-    weight : DeviceArray (B, stride) float32
-        C^2 / sigma^2.
-    power : (shells,) float64
-        Mean |X|^2 over coefficients and images.
+    image, weight : DeviceArray (B, 2, stride), (B, stride) float32
+        A = a C X / sigma^2 and W = a C^2 / sigma^2 on the finest rings, with a the area of a point.
+    noise_variance : (rings,) float64
+    power : (rings,) float64
+        Mean |X|^2 over a ring's points and images.
     amplitude_bound : float
-        No |C X / sigma^2| and no C^2 / sigma^2 exceeds this.
+        No |a C X / sigma^2| and no a C^2 / sigma^2 exceeds this.
     """
 
     rows: NDArray[np.int64]
     image: DeviceArray
     weight: DeviceArray
+    noise_variance: NDArray[np.float64]
     power: NDArray[np.float64]
     amplitude_bound: float
 
@@ -145,55 +166,100 @@ class Minibatch:
         return len(self.rows)
 
 
-class MinibatchLoader:
-    """Weighs prepared images on the device. Owns kernels/images.cl."""
+@dataclass(frozen=True, slots=True)
+class View:
+    """A minibatch as a level of the search sees it.
 
-    def __init__(self, session: Session, particles: Particles, preparer: ImagePreparer) -> None:
+    Attributes
+    ----------
+    table : RingTable
+        Its points.
+    image, weight : DeviceArray (B, 2, stride), (B, stride) float32
+        A and W; where shifts stand for cells, W is damped as the slices are.
+    phase : DeviceArray (shifts, 2, stride) float32
+        S_l(t) of the level's shifts.
+    damping : (rings,) float64
+        Mean share of the power that a slice keeps when it is averaged over a shift cell.
+    """
+
+    table: RingTable
+    image: DeviceArray
+    weight: DeviceArray
+    phase: DeviceArray
+    damping: NDArray[np.float64]
+
+
+class MinibatchLoader:
+    """Puts prepared images on the device and weighs them. Owns kernels/images.cl."""
+
+    def __init__(self, session: Session, particles: Particles, preparer: ImagePreparer, rings: Rings) -> None:
+        self.rings = rings
         self._session = session
         self._particles = particles
         self._preparer = preparer
         self._program = session.program("images.cl", MULADD=session.tuning.muladd)
-        plane = preparer.half_plane
-        self.kx, self.ky = (
-            session.upload(name, plane.padded(k)) for name, k in zip(("kx", "ky"), plane.frequencies.T, strict=True)
-        )
-        self._phase_shifts: dict[str, NDArray[np.float64]] = {}
-        self._ctf_bound = largest_ctf(particles.ctf, plane.radius / particles.box_angstrom)
+        self._phase_shifts: dict[str, tuple[NDArray[np.float64], float]] = {}
+        self._ctf_bound = largest_ctf(particles.ctf, preparer.plane.rings / particles.box_angstrom)
 
     def load(self, rows: NDArray[np.int64], noise_variance: NDArray[np.float64]) -> Minibatch:
-        """Put particles on the device, weighted for a noise variance of (shells,)."""
-        plane, session = self._preparer.half_plane, self._session
+        """Put particles on the device, to be weighed for a noise variance of (rings,)."""
+        plane, session = self._preparer.plane, self._session
         coefficients = self._preparer.coefficients(rows)
-        inverse = 1.0 / noise_variance[plane.shells - 1]
         planes = np.stack([coefficients.real, coefficients.imag], axis=1)
-        spectrum = session.upload("spectrum", plane.padded(planes))
-        optics = session.upload("optics", optics_table(self._particles.ctf, rows, self._particles.box_angstrom))
-        inverse_noise = session.upload("inverse_noise", plane.padded(inverse))
-        image = session.array("image", spectrum.shape, np.float32)
-        weight = session.array("weight", (len(rows), plane.stride), np.float32)
-        size = (plane.stride, len(rows))
-        self._program.launch(
-            "weigh_images", size, self.kx, self.ky, spectrum, optics, inverse_noise, image, weight, plane.stride
-        )
         squared = np.einsum("bcm,bcm->m", planes, planes, dtype=np.float64) / len(rows)
-        power = np.bincount(plane.shells, squared)[1:] / plane.shell_sizes
         largest = float(np.abs(coefficients).max(initial=1.0))
-        bound = self._ctf_bound**2 * largest * float(inverse.max())
-        return Minibatch(rows, image, weight, power, bound)
+        inverse = plane.weights / noise_variance[plane.ring - 1]
+        table = self.rings.table(self.rings.finest)
+        image = session.array("image", planes.shape, np.float32)
+        weight = session.array("weight", (len(rows), plane.stride), np.float32)
+        self._program.launch(
+            "weigh_images", (plane.stride // LANES, len(rows)), table.kx, table.ky, session.upload("spectrum", planes),
+            session.upload("optics", optics_table(self._particles.ctf, rows, self._particles.box_angstrom)),
+            session.upload("inverse noise", inverse.astype(np.float32)), image, weight, plane.stride,
+        )  # fmt: skip
+        return Minibatch(
+            rows=rows,
+            image=image,
+            weight=weight,
+            noise_variance=noise_variance,
+            power=np.bincount(plane.ring, squared)[1:] / plane.half_points,
+            amplitude_bound=self._ctf_bound**2 * largest * float(inverse.max()),
+        )
 
-    def phase_table(self, name: str, shifts: NDArray[np.float64]) -> DeviceArray:
-        """Phases of shifts (S, 2) in fractions of the box, made anew only when these change.
+    def view(self, batch: Minibatch, level: int, shifts: ShiftGrid, *, of_cells: bool) -> View:
+        """A minibatch weighed on the points of a level.
 
-        Returns
-        -------
-        DeviceArray (S, 2, stride) float32
-            Real and imaginary planes.
+        Parameters
+        ----------
+        of_cells : bool
+            Whether shifts stand for their whole cells: slices are then averaged over the cell.
         """
-        session, stride = self._session, self._preparer.half_plane.stride
-        if name in self._phase_shifts and np.array_equal(self._phase_shifts[name], shifts):
-            return session.array(name, (len(shifts), 2, stride), np.float32)
-        self._phase_shifts[name] = shifts
-        points = session.upload(f"{name} shifts", shifts.astype(np.float32))
-        phase = session.array(name, (len(shifts), 2, stride), np.float32)
-        self._program.launch("phase_table", (stride, len(shifts)), self.kx, self.ky, points, phase, stride)
+        session, table = self._session, self.rings.table(level)
+        plane = table.plane
+        side = shifts.step / (1 << level) if of_cells else 0.0
+        damping = np.prod(np.sinc(plane.frequencies * side), axis=1)
+        image = session.array(f"image {level}", (len(batch), 2, plane.stride), np.float32)
+        weight = session.array(f"weight {level}", (len(batch), plane.stride), np.float32)
+        self._program.launch(
+            "select_points", (plane.stride // LANES, len(batch)), batch.image, batch.weight, table.source, table.share,
+            session.upload("damping", damping.astype(np.float32)), image, weight, plane.stride,
+            self.rings.plane.stride,
+        )  # fmt: skip
+        kept = np.bincount(plane.ring, damping**2 * plane.weights)[1:] / plane.ring_areas
+        return View(table, image, weight, self._phases(level, shifts.points(level), side), kept)
+
+    def _phases(self, level: int, shifts: NDArray[np.float64], side: float) -> DeviceArray:
+        """Phases of shifts (S, 2) in fractions of the box, made anew only when these change."""
+        session, table, name = self._session, self.rings.table(level), f"phase {level}"
+        phase = session.array(name, (len(shifts), 2, table.plane.stride), np.float32)
+        known, known_side = self._phase_shifts.get(name, (np.empty(0), -1.0))
+        if known_side == side and np.array_equal(known, shifts):
+            return phase
+        self._phase_shifts[name] = shifts, side
+        damping = np.prod(np.sinc(table.plane.frequencies * side), axis=1)
+        self._program.launch(
+            "phase_table", (table.plane.stride // LANES, len(shifts)), table.kx, table.ky,
+            session.upload(f"{name} shifts", shifts.astype(np.float32)),
+            session.upload("damping", damping.astype(np.float32)), phase, table.plane.stride,
+        )  # fmt: skip
         return phase

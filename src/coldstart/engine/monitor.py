@@ -8,11 +8,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from coldstart.engine.schedule import Progress
-from coldstart.engine.update import MapState, MapUpdater
+from coldstart.engine.update import MapState, MapUpdater, resize_map
 
 HALVES_EVERY = 5
 DRIFT_EVERY = 20
-CONVERGED_DRIFT = 0.02
+CONVERGED_DRIFT = 0.04
 """The map has converged when it changes by less than this share of itself in DRIFT_EVERY iterations."""
 
 
@@ -55,5 +55,6 @@ class Monitor:
 
 
 def relative_change(volume: NDArray[np.float32], before: NDArray[np.float32]) -> float:
-    """Norm of the difference over the norm of the map."""
+    """Norm of the difference over the norm of the map; the map before may have been on a coarser grid."""
+    before = resize_map(before, volume.shape[0])
     return float(np.linalg.norm(volume - before) / max(float(np.linalg.norm(volume)), 1e-30))

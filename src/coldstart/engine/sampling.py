@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from coldstart.model.so3 import random_rotations
 
-_START, _EPOCH, _TURN, _SEARCH = 1, 2, 3, 4
+_START, _EPOCH, _TURN, _SEARCH, _AUDIT = 1, 2, 3, 4, 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +41,11 @@ class Sampler:
     def search(self, iteration: int) -> np.random.Generator:
         """Generator of an iteration's samples of broad posteriors."""
         return self._generator(_SEARCH, iteration)
+
+    def audited(self, iteration: int, rows: NDArray[np.int64], share: float) -> NDArray[np.int64]:
+        """The particles of an iteration whose search is audited: a share of them, at least one; ascending."""
+        count = max(1, round(share * len(rows)))
+        return np.sort(self._generator(_AUDIT, iteration).choice(rows, count, replace=False))
 
     def draw(self, visits: int, size: int) -> NDArray[np.int64]:
         """The particles of visits [visits, visits + size): every epoch is a new permutation of all.

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from coldstart.engine.rings import FINEST_LEVEL
 from coldstart.engine.search import Stage
 from coldstart.model.pose_grid import COARSE_STEP_DEG, ShiftGrid
 from coldstart.model.state import Phase
@@ -14,11 +15,13 @@ from coldstart.params import AbInitioParams
 
 NYQUIST_MARGIN = 1
 COARSE_RADIUS = 8.0
-"""The coarse grid of 15 degrees cannot follow finer detail, which waits for the finer stages."""
+"""The coarse grid of shifts follows this radius."""
 
-STEP_RADIANS = 2.0
-"""A step of d radians serves frequencies up to radius STEP_RADIANS / d: the edge of a particle of half the box moves by
-half a period at most."""
+DENSE_RADIUS = 10.0
+"""Radius up to which the coarse grid is scored: finer detail waits for the finer stages."""
+
+CELL_RADIUS = 6.0
+"""Times 2 to the level, the radius up to which the cells of a level above the last are compared."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,21 +34,33 @@ class Thoroughness:
         Mass that a stage may drop before it is refined.
     omitted_last : float
         Mass that the M-step may do without.
-    limit : int
-        Most hypotheses that an image keeps in a stage.
-    extra_levels : int
-        Levels beyond the one that the resolution asks for.
+    limits : tuple of int
+        Most hypotheses that an image keeps at each level; the last entry goes for all further ones.
+    step_radians : float
+        The last level is the first whose angular step d has d R <= step_radians at radius R. At 2 the edge of a
+        particle of half the box moves by half a period of the finest wave in a step.
+    bounded : bool
+        Whether cells are kept that the bound does not rule out, however little mass they seem to hold, and the poses
+        around the best ones are looked at too.
     """
 
     omitted: float
     omitted_last: float
-    limit: int
-    extra_levels: int = 0
+    limits: tuple[int, ...]
+    step_radians: float = 2.1
+    bounded: bool = False
+
+    def limit(self, level: int) -> int:
+        """Most hypotheses that an image keeps at a level."""
+        return self.limits[min(level, len(self.limits) - 1)]
 
 
-LEARNING = Thoroughness(omitted=1e-3, omitted_last=0.03, limit=16)
-DENSE = Thoroughness(omitted=1e-2, omitted_last=0.03, limit=64)
-POSING = Thoroughness(omitted=1e-6, omitted_last=0.01, limit=48, extra_levels=1)
+LEARNING = Thoroughness(omitted=1e-3, omitted_last=0.03, limits=(16,))
+DENSE = Thoroughness(omitted=1e-2, omitted_last=0.03, limits=(64,))
+POSING = Thoroughness(omitted=1e-6, omitted_last=0.01, limits=(128, 48, 16), step_radians=1.0, bounded=True)
+SEED_OMITTED = 1e-3
+"""Mass that may be left out of the poses around which a sweep looks: it is for the best ones."""
+
 
 SHIFT_PERIODS = 1 / 3
 
@@ -125,7 +140,8 @@ def next_progress(now: Progress, plan: Plan, params: AbInitioParams, half_correl
         return replace(now, iteration=iteration)
     if now.radius >= plan.max_radius:
         return Progress(iteration, "final", now.phase_start if now.phase == "final" else iteration, plan.max_radius)
-    edge = half_correlation[max(int(now.radius) - 2, 1) : int(now.radius) + 1].mean()
+    band = half_correlation[max(int(now.radius) - 2, 1) : int(now.radius) + 1]  # empty where it was not looked at yet
+    edge = band.mean() if len(band) else 0.0
     speed = 1.0 + (FASTEST_MARCH - 1.0) * np.clip((edge - MARCH_FROM) / (MARCH_FULL - MARCH_FROM), 0.0, 1.0)
     radius = min(now.radius + float(speed) * params.fourier_radius_step, plan.max_radius)
     return Progress(iteration, "marching", now.phase_start if now.phase == "marching" else iteration, radius)
@@ -153,12 +169,30 @@ def shift_grid(params: AbInitioParams, radius: float) -> ShiftGrid:
     return ShiftGrid(params.shift_extent, SHIFT_PERIODS / min(radius, COARSE_RADIUS))
 
 
-def stages(radius: float, care: Thoroughness) -> tuple[Stage, ...]:
-    """Levels of the search at a radius: the angular step follows the resolution."""
-    finest = 0
-    while np.deg2rad(COARSE_STEP_DEG / (1 << finest)) * radius > STEP_RADIANS:
-        finest += 1
-    finest += care.extra_levels
-    radii = [min(radius, COARSE_RADIUS * 2**level) for level in range(finest)]
-    last = Stage(finest, radius, care.omitted_last, care.limit)
-    return (*(Stage(level, r, care.omitted, care.limit) for level, r in enumerate(radii)), last)
+def finest_level(radius: float, step_radians: float = LEARNING.step_radians) -> int:
+    """The first level whose step follows a radius."""
+    level = 0
+    while np.deg2rad(COARSE_STEP_DEG / (1 << level)) * radius > step_radians:
+        level += 1
+    return level
+
+
+def stages(radius: float, care: Thoroughness, sigmas: float = 0.0) -> tuple[Stage, ...]:
+    """Steps of the search at a radius: the angular step follows the resolution.
+
+    Parameters
+    ----------
+    sigmas : float
+        Of the bound, for a search that keeps to it.
+    """
+    finest = finest_level(radius, care.step_radians)
+    reach = [min(radius, DENSE_RADIUS), *(min(radius, CELL_RADIUS * 2**level) for level in range(1, finest))]
+    steps = [
+        Stage(level, r, care.omitted, care.limit(level), sigmas if care.bounded else 0.0)
+        for level, r in enumerate(reach[:finest])
+    ]
+    swept = min(finest - 1, FINEST_LEVEL)
+    if care.bounded and swept > 0:
+        seeds = replace(steps[swept], omitted=SEED_OMITTED)
+        steps[swept : swept + 1] = [seeds, replace(steps[swept], sweep=True)]
+    return (*steps, Stage(finest, radius, care.omitted_last, care.limit(finest)))

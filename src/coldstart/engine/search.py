@@ -1,73 +1,85 @@
-"""The pose search: a dense coarse grid, then nested refinement around what is significant.
+"""The pose search: branch and bound over a nested grid of rotations and shifts.
 
-Stage 0 scores every image against every rotation and shift of the coarse grid, on the low frequencies alone. Each
-later stage splits the cells that hold the posterior mass into 8 rotations x 4 shifts and scores these at a higher
-radius. Cells are dropped when the others hold all but `omitted` of the mass. Where that would leave more than the
-stage's limit, a sample stands for all, in proportion to the posterior, so that nothing is left out but by chance.
-Owns kernels/score.cl, cells.cl, grid.cl and posterior.cl.
+The coarse grid is scored densely, on the low frequencies alone. Each stage then goes on with what survives: outwards to
+further rings of the same cells, which are added to what the inner ones gave, or down to the 8 rotations x 4 shifts
+inside each cell. A cell stands for all poses inside it: it is compared by its mean slice, and dropped when it is behind
+the best one by more than what the mean may hide (bound.py), and what is dropped holds less than `omitted` of the
+posterior mass. Where that would keep more than the stage's limit, a sample stands for all, in proportion to the
+posterior, so that nothing is left out but by chance; a search for the best pose alone keeps the most probable instead.
+Either is counted. Owns kernels/cells.cl.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import zip_longest
 
 import numpy as np
 from numpy.typing import NDArray
 
 from coldstart.compute.session import DeviceArray, Session
-from coldstart.engine.images import Minibatch, MinibatchLoader
-from coldstart.model.fourier import HalfPlane
-from coldstart.model.pose_grid import Cells, RotationGrid, ShiftGrid, rotation_grid
+from coldstart.engine.bound import PoseBound
+from coldstart.engine.candidates import CandidateLists, Candidates, Rule, Survey, sample_offsets
+from coldstart.engine.grid_score import GridScorer
+from coldstart.engine.images import Minibatch, MinibatchLoader, View
+from coldstart.engine.slices import FourierMap, Projector, SliceTable
+from coldstart.model.pose_grid import Cells, ShiftGrid, rotation_grid
+from coldstart.model.state import StageCount
 
-CUT = -1.0
-"""Offset that cuts a broad posterior instead of sampling it (kernels/posterior.cl)."""
-
-
-@dataclass(frozen=True, slots=True)
-class FourierMap:
-    """A padded half spectrum on the device, ready to be sliced.
-
-    Attributes
-    ----------
-    data : DeviceArray (side, side, width) complex64
-    padding : int
-        Points of the spectrum for each cycle a box.
-    """
-
-    data: DeviceArray
-    padding: int
-
-    @property
-    def side(self) -> int:
-        """Points along z and y."""
-        return self.data.shape[0]
-
-    @property
-    def width(self) -> int:
-        """Points along x."""
-        return self.data.shape[2]
+CHILDREN = 32
+"""Cells of the next level inside a cell: 8 rotations x 4 shifts."""
 
 
 @dataclass(frozen=True, slots=True)
 class Stage:
-    """One level of the search.
+    """One step of the search.
 
     Attributes
     ----------
     level : int
-        Of the rotation and shift grids.
+        Of the rotation and shift grids; that of the stage before, or the next one.
     radius : float
-        Coefficients used, in cycles a box.
+        Rings used up to the end of the stage, in cycles a box.
     omitted : float
         Posterior mass of an image that may be dropped at the end of the stage.
     limit : int
-        Most hypotheses of an image that are kept; a posterior that needs more is sampled.
+        Most candidates of an image that are kept.
+    sigmas : float
+        Standard deviations that the true pose's cell may fall behind the best one; 0 leaves it to `omitted`.
+    sweep : bool
+        Whether the stage takes the survivors of the one before, which has the same cells, with all poses around them,
+        which the border of a coarser cell may have cut off.
     """
 
     level: int
     radius: float
     omitted: float
     limit: int
+    sigmas: float = 0.0
+    sweep: bool = False
+
+    @property
+    def rule(self) -> Rule:
+        """What survives."""
+        return Rule(self.omitted, self.limit)
+
+
+@dataclass(frozen=True, slots=True)
+class MapSlices:
+    """A map made ready for a search.
+
+    Attributes
+    ----------
+    volume : FourierMap
+    turn : (3, 3) float64
+        Rotation of the whole grid.
+    tables : tuple of SliceTable
+        Of the levels from 0 to the last one, or to the last but one where that is finer than the rings.
+    """
+
+    volume: FourierMap
+    turn: NDArray[np.float64]
+    tables: tuple[SliceTable, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,12 +97,18 @@ class Hypotheses:
         Share of the image's mass, of sum 1 over its hypotheses.
     log_evidence, ess : (B,) float64
         Log of the summed weights of the last stage, and the effective number of hypotheses.
+    best_weight : (B,) float64
+        Largest log weight.
     ess_rotations : (B,) float64
         Effective number of rotations of the coarse stage.
     limited : (B,) bool
         Whether a limit acted on an image in some stage: a sample stands for its poses, or the most probable ones do.
-    phase : DeviceArray
-        Phases of the level's shifts.
+    view : View
+        The images as the last stage saw them.
+    stages : tuple of StageCount
+        What each stage evaluated and kept.
+    exhaustive_products : int
+        Coefficient products of a search of the whole last level at the last radius.
     """
 
     level: int
@@ -100,31 +118,52 @@ class Hypotheses:
     posterior: NDArray[np.float32]
     log_evidence: NDArray[np.float64]
     ess: NDArray[np.float64]
+    best_weight: NDArray[np.float64]
     ess_rotations: NDArray[np.float64]
     limited: NDArray[np.bool_]
-    phase: DeviceArray
+    view: View
+    stages: tuple[StageCount, ...]
+    exhaustive_products: int
 
 
 class PoseSearch:
     """Finds the poses of a minibatch on a map."""
 
-    def __init__(self, session: Session, loader: MinibatchLoader, half_plane: HalfPlane) -> None:
+    def __init__(self, session: Session, loader: MinibatchLoader) -> None:
         tuning = session.tuning
         vectors = {"VW": tuning.vector_width, "MULADD": tuning.muladd}
+        self.projector = Projector(session, loader.rings)
         self._session = session
         self._loader = loader
-        self._plane = half_plane
-        self._tuning = tuning
-        self._grid_program = session.program("grid.cl", MULADD=tuning.muladd)
-        self._score = session.program("score.cl", TM=tuning.score_rows, TN=tuning.score_columns, **vectors)
+        self._rings = loader.rings
+        self._lists = CandidateLists(session)
+        self.bound = PoseBound(session, loader.rings)
+        self._grid = GridScorer(session, level=0)
         self._cells = session.program("cells.cl", CHUNK=tuning.chunk, **vectors)
-        self._posterior = session.program("posterior.cl", MULADD=tuning.muladd)
+
+    @property
+    def finest_level(self) -> int:
+        """The last level on the rings."""
+        return self._rings.finest
+
+    def prepare(self, volume: FourierMap, turn: NDArray[np.float64], stages: tuple[Stage, ...]) -> MapSlices:
+        """Slices of a map for the levels of a search: exact ones for the last, means over cells for the others."""
+        last = stages[-1].level
+        rings = [
+            self._rings.table(level).plane.rings_within(max(s.radius for s in stages if s.level == level))
+            for level in range(last + 1)
+        ]
+        finest = min(last, self._rings.finest)
+        make = self.projector.cell_slices if last > finest else self.projector.slices
+        tables = [make(volume, turn, finest, rings[finest])]
+        for level in range(finest - 1, -1, -1):
+            tables.insert(0, self.projector.mean_slices(tables[0], level, min(rings[level], tables[0].rings)))
+        return MapSlices(volume, turn, tuple(tables))
 
     def run(
         self,
         batch: Minibatch,
-        volume: FourierMap,
-        turn: NDArray[np.float64],
+        slices: MapSlices,
         shifts: ShiftGrid,
         stages: tuple[Stage, ...],
         rng: np.random.Generator | None,
@@ -133,200 +172,155 @@ class PoseSearch:
 
         Parameters
         ----------
-        turn : (3, 3) float64
-            Rotation of the whole grid.
+        batch : Minibatch
+        slices : MapSlices
+            Prepared for these stages.
+        shifts : ShiftGrid
         stages : tuple of Stage
-            Coarse first; level 0, 1, ... without gaps.
+            From level 0 on; a stage has the level of the one before and a larger radius, or the next level.
         rng : numpy.random.Generator or None
             Draws the sample where a posterior is too broad to follow whole. None keeps the most probable poses alone,
             for a search that wants the best one.
         """
-        log_sums = self.score_coarse(batch, volume, turn, shifts, stages[0].radius)
-        starts: NDArray[np.integer] = np.arange(len(batch) + 1) * len(rotation_grid(0))
-        coarse = self._keep(log_sums, starts, stages[0], rng)
-        limited = coarse.limited
-        cells = _all_shifts(coarse, len(shifts.coarse))
-        for stage in stages:
-            phase = self._loader.phase_table(f"phase {stage.level}", shifts.points(stage.level))
-            weights = self._score_cells(batch, volume, turn, stage, phase, cells)
-            starts = cells.pair_start[np.searchsorted(cells.pair_image, np.arange(len(batch) + 1))]
-            kept = self._keep(weights, starts, stage, rng)
-            limited = limited | kept.limited
-            if stage is not stages[-1]:
-                cells = _split(rotation_grid(stage.level), cells, kept)
-        pair = cells.pair_of(kept.index)
-        image = cells.pair_image[pair]
-        mass = self._session.download(weights)[kept.index] * np.exp(kept.boost)
-        return Hypotheses(
-            level=stages[-1].level,
-            image=image,
-            rotation=cells.pair_rotation[pair],
-            shift=cells.hyp_shift[kept.index],
-            posterior=(mass / np.bincount(image, mass)[image]).astype(np.float32),
-            log_evidence=kept.log_evidence,
-            ess=kept.ess,
-            ess_rotations=coarse.ess,
-            limited=limited,
-            phase=phase,
-        )
+        self.bound.weigh(batch)
+        tally = _Tally(len(batch))
+        found = self._coarse(batch, slices, shifts, stages, rng, tally)
+        inner = 0.0
+        for stage, following in zip_longest(stages, stages[1:]):
+            view = self._view(batch, stage, shifts, stages)
+            self.score(found, view, slices, inner, stage.radius)
+            window = self.bound.window(view, self._table(slices, stage), stage.sigmas)
+            survey = self._lists.survey(found, stage.rule, window, self._offset(batch, rng))
+            products = found.hypotheses * (self._points(stage.radius, stage.level) - self._points(inner, stage.level))
+            candidates, inner = found.hypotheses, stage.radius
+            found, kept = self._follow(found, survey, following, shifts)
+            tally.add(stage, candidates, kept, products, self._limited(survey))
+            if following is not None and (following.level > stage.level or following.sweep):
+                inner = 0.0
+        last = stages[-1]
+        exhaustive = len(batch) * len(rotation_grid(last.level)) * view.phase.shape[0]
+        return self._hypotheses(found, survey, view, tally, exhaustive * self._points(last.radius, last.level))
 
-    def score_coarse(
-        self, batch: Minibatch, volume: FourierMap, turn: NDArray[np.float64], shifts: ShiftGrid, radius: float
-    ) -> DeviceArray:
+    def score_coarse(self, batch: Minibatch, view: View, table: SliceTable, radius: float) -> DeviceArray:
         """Log weights of the coarse rotations summed over shifts, (B, rotations) float32 on the device."""
-        session, tuning, count = self._session, self._tuning, self._plane.count(radius)
-        grid, points, stride = rotation_grid(0), len(shifts.coarse), self._plane.stride
-        blocks, remainder = divmod(len(grid), tuning.score_columns)
-        if remainder:
-            raise ValueError(f"{len(grid)} coarse rotations do not divide into tiles of {tuning.score_columns}")
-        tiles = -(-points // tuning.score_rows)
-        phase = self._loader.phase_table("phase 0", shifts.points(0))
-        rows = self.rotation_rows("coarse rows", grid, np.arange(len(grid), dtype=np.int32), turn, volume.padding)
-        left = session.array("left", (len(batch), tiles, 2 * count, tuning.score_rows), np.float32)
-        right = session.array("right", (blocks, 2 * count, tuning.score_columns), np.float32)
-        power = session.array("power", (blocks, count, tuning.score_columns), np.float32)
-        log_sum = session.array("log weights", (len(batch), len(grid)), np.float32)
-        score = self._score
-        score.launch("pack_images", (count, tiles, len(batch)), batch.image, phase, left, count, points, stride)
-        score.launch(
-            "pack_slices", (blocks,), volume.data, self._loader.kx, self._loader.ky, rows, right, power, count,
-            volume.side, volume.width,
+        return self._grid.score(len(batch), view, table, radius).log_sum
+
+    def score(self, found: Candidates, view: View, slices: MapSlices, inner: float, radius: float) -> None:
+        """Add the rings between two radii to the values of the candidates."""
+        plane, level = view.table.plane, found.level
+        images, poses = (view.image, view.weight, view.phase), (found.pair_start, found.hyp_shift, found.value)
+        if level > self._rings.finest:
+            volume, grid = slices.volume, rotation_grid(level)
+            rows = self.projector.device_rotation_rows(
+                "pair rows", grid, found.pair_rotation, slices.turn, volume.padding
+            )
+            self._cells.launch(
+                "score_poses", (found.pairs,), volume.data, view.table.kx, view.table.ky, *images, rows,
+                found.pair_image, *poses, found.pairs, plane.count(inner), plane.count(radius), plane.stride,
+                volume.side, volume.width,
+            )  # fmt: skip
+            return
+        table = slices.tables[level]
+        self._cells.launch(
+            "score_cells", (found.pairs,), table.slice, *images, view.table.rings, found.pair_image,
+            found.pair_rotation, *poses, found.pairs, plane.rings_within(inner), plane.rings_within(radius),
+            plane.in_plane, plane.stride, table.slice.shape[2],
         )  # fmt: skip
-        score.launch(
-            "score_grid", (blocks, len(batch)), left, right, power, batch.weight, log_sum, count, points, stride
-        )
-        return log_sum
 
     def coarse_ess(
-        self, batch: Minibatch, volume: FourierMap, turn: NDArray[np.float64], shifts: ShiftGrid, radius: float
+        self, batch: Minibatch, slices: MapSlices, shifts: ShiftGrid, stages: tuple[Stage, ...]
     ) -> NDArray[np.float64]:
         """Effective number of coarse rotations of each image, (B,) float64."""
-        log_sums = self.score_coarse(batch, volume, turn, shifts, radius)
-        start = self._session.upload("row start", np.arange(len(batch) + 1, dtype=np.int32) * len(rotation_grid(0)))
-        offset = self._session.upload("offset", np.zeros(len(batch), np.float32))
-        statistics, _ = self._normalize(log_sums, start, offset, Stage(0, radius, 1.0, 1))
-        return self._session.download(statistics)[:, 1].astype(np.float64)
+        self.bound.weigh(batch)
+        view = self._view(batch, stages[0], shifts, stages)
+        log_sums = self.score_coarse(batch, view, slices.tables[0], stages[0].radius)
+        window = self.bound.window(view, None, 0.0)
+        return self._ess(self._lists.survey_rotations(log_sums, Rule(1.0, 1), window, self._offset(batch, None)))
 
-    def rotation_rows(
-        self, name: str, grid: RotationGrid, cells: Cells, turn: NDArray[np.float64], scale: float
-    ) -> DeviceArray:
-        """First two rows of the matrices of cells, times `scale`: (n, 8) float32 on the device."""
-        session = self._session
-        direction = session.upload(f"directions {grid.level}", grid.direction_table)
-        in_plane = session.upload(f"in-plane {grid.level}", grid.psi_table)
-        turned = session.upload("turn", (scale * turn).astype(np.float32))
-        wanted = session.upload(f"{name} cells", cells)
-        rows = session.array(name, (len(cells), 8), np.float32)
-        self._grid_program.launch(
-            "rotation_rows", (len(cells),), direction, in_plane, turned, wanted, rows, grid.in_plane, len(cells)
+    def _coarse(
+        self, batch: Minibatch, slices: MapSlices, shifts: ShiftGrid, stages: tuple[Stage, ...],
+        rng: np.random.Generator | None, tally: _Tally,
+    ) -> Candidates:  # fmt: skip
+        """The whole coarse grid, and every shift of the rotations that survive."""
+        first = stages[0]
+        view = self._view(batch, first, shifts, stages)
+        log_sums = self.score_coarse(batch, view, slices.tables[0], first.radius)
+        window = self.bound.window(view, slices.tables[0], first.sigmas)
+        survey = self._lists.survey_rotations(log_sums, first.rule, window, self._offset(batch, rng))
+        found = self._lists.rotations(log_sums, survey, len(shifts.coarse))
+        poses = len(batch) * len(rotation_grid(0)) * len(shifts.coarse)
+        tally.ess_rotations = self._ess(survey)
+        tally.add(first, poses, found.hypotheses, poses * self._points(first.radius, 0), self._limited(survey))
+        return found
+
+    def _follow(
+        self, found: Candidates, survey: Survey, following: Stage | None, shifts: ShiftGrid
+    ) -> tuple[Candidates, int]:
+        """What the next stage looks at, and how many candidates survived this one."""
+        if following is not None and following.level > found.level:
+            children = self._lists.children(found, survey)
+            return children, children.hypotheses // CHILDREN
+        survivors = self._lists.survivors(found, survey)
+        if following is not None and following.sweep:
+            return self._lists.neighbours(survivors, shifts), survivors.hypotheses
+        return survivors, survivors.hypotheses
+
+    def _offset(self, batch: Minibatch, rng: np.random.Generator | None) -> DeviceArray:
+        """New ones for every survey: a list that is sampled twice from one offset would be sampled with a bias."""
+        return self._session.upload("offset", sample_offsets(len(batch), rng))
+
+    def _view(self, batch: Minibatch, stage: Stage, shifts: ShiftGrid, stages: tuple[Stage, ...]) -> View:
+        return self._loader.view(batch, stage.level, shifts, of_cells=stage.level < stages[-1].level)
+
+    def _table(self, slices: MapSlices, stage: Stage) -> SliceTable | None:
+        return slices.tables[stage.level] if stage.level < len(slices.tables) else None
+
+    def _points(self, radius: float, level: int) -> int:
+        plane = self._rings.table(level).plane
+        return int(np.searchsorted(plane.points, plane.count(radius)))
+
+    def _ess(self, survey: Survey) -> NDArray[np.float64]:
+        return self._session.download(survey.statistics)[:, 1].astype(np.float64)
+
+    def _limited(self, survey: Survey) -> NDArray[np.bool_]:
+        return np.asarray(self._session.download(survey.statistics)[:, 3] > 0)
+
+    def _hypotheses(
+        self, found: Candidates, survey: Survey, view: View, tally: _Tally, exhaustive_products: int
+    ) -> Hypotheses:
+        download = self._session.download
+        pair = np.repeat(np.arange(found.pairs), np.diff(download(found.pair_start)))
+        image = download(found.pair_image)[pair]
+        log_evidence, ess, _, _ = download(survey.statistics).T.astype(np.float64)
+        weight = download(found.value).astype(np.float64)
+        mass = np.exp(weight + download(found.boost) - log_evidence[image])
+        first = np.searchsorted(image, np.arange(len(ess)))
+        return Hypotheses(
+            level=found.level,
+            image=image,
+            rotation=download(found.pair_rotation)[pair],
+            shift=download(found.hyp_shift),
+            posterior=(mass / np.bincount(image, mass)[image]).astype(np.float32),
+            log_evidence=log_evidence,
+            ess=ess,
+            best_weight=np.maximum.reduceat(weight, first),
+            ess_rotations=tally.ess_rotations,
+            limited=tally.limited,
+            view=view,
+            stages=tuple(tally.stages),
+            exhaustive_products=exhaustive_products,
         )
-        return rows
-
-    def _score_cells(
-        self, batch: Minibatch, volume: FourierMap, turn: NDArray[np.float64], stage: Stage, phase: DeviceArray,
-        cells: _Cells,
-    ) -> DeviceArray:  # fmt: skip
-        session, pairs = self._session, len(cells.pair_image)
-        rows = self.rotation_rows("pair rows", rotation_grid(stage.level), cells.pair_rotation, turn, volume.padding)
-        weights = session.array("log weights", cells.hyp_shift.shape, np.float32)
-        self._cells.launch(
-            "score_cells", (pairs,), volume.data, self._loader.kx, self._loader.ky, batch.image, batch.weight,
-            phase, rows, session.upload("pair image", cells.pair_image),
-            session.upload("pair start", cells.pair_start), session.upload("hyp shift", cells.hyp_shift),
-            session.upload("hyp boost", cells.hyp_boost), weights, pairs, self._plane.count(stage.radius),
-            self._plane.stride, volume.side, volume.width,
-        )  # fmt: skip
-        return weights
-
-    def _keep(
-        self, weights: DeviceArray, row_start: NDArray[np.integer], stage: Stage, rng: np.random.Generator | None
-    ) -> _Kept:
-        """Normalise each image's weights in place, and choose the entries that stand for it."""
-        session, rows = self._session, len(row_start) - 1
-        start = session.upload("row start", row_start.astype(np.int32))
-        offsets = np.full(rows, CUT) if rng is None else rng.random(rows)
-        offset = session.upload("offset", offsets.astype(np.float32))
-        statistics, counts = self._normalize(weights, start, offset, stage)
-        kept_start = np.concatenate([[0], np.cumsum(session.download(counts))]).astype(np.int32)
-        kept = session.array("kept", (int(kept_start[-1]),), np.int32)
-        boost = session.array("boost", kept.shape, np.float32)
-        self._posterior.launch(
-            "compact_rows", (rows,), start, offset, weights, statistics, session.upload("kept start", kept_start[:-1]),
-            kept, boost, rows,
-        )  # fmt: skip
-        log_evidence, ess, _, limited = session.download(statistics).T.astype(np.float64)
-        return _Kept(session.download(kept), session.download(boost), log_evidence, ess, limited > 0)
-
-    def _normalize(
-        self, weights: DeviceArray, start: DeviceArray, offset: DeviceArray, stage: Stage
-    ) -> tuple[DeviceArray, DeviceArray]:
-        rows = start.shape[0] - 1
-        statistics = self._session.array("statistics", (rows, 4), np.float32)
-        counts = self._session.array("kept count", (rows,), np.int32)
-        self._posterior.launch(
-            "normalize_rows", (rows,), start, offset, weights, statistics, counts, rows, stage.omitted, stage.limit
-        )
-        return statistics, counts
 
 
-@dataclass(frozen=True, slots=True)
-class _Cells:
-    """The hypotheses of a stage: pairs of image and rotation, each with its run of shifts.
+class _Tally:
+    """What the stages of one search did."""
 
-    Attributes
-    ----------
-    pair_image, pair_rotation : (P,) int32
-        Image, ascending, and rotation cell of each pair.
-    pair_start : (P + 1,) int32
-        First hypothesis of each pair.
-    hyp_shift, hyp_boost : (H,) int32, float32
-        Shift cell, and log of the mass that a hypothesis stands for over its own.
-    """
+    def __init__(self, images: int) -> None:
+        self.ess_rotations = np.ones(images)
+        self.limited = np.zeros(images, np.bool_)
+        self.stages: list[StageCount] = []
 
-    pair_image: NDArray[np.int32]
-    pair_rotation: Cells
-    pair_start: NDArray[np.int32]
-    hyp_shift: Cells
-    hyp_boost: NDArray[np.float32]
-
-    def pair_of(self, hypothesis: NDArray[np.integer]) -> NDArray[np.int64]:
-        """The pair that a hypothesis belongs to."""
-        return np.searchsorted(self.pair_start, hypothesis, side="right") - 1
-
-
-@dataclass(frozen=True, slots=True)
-class _Kept:
-    """The entries that stand for each image's posterior: index and boost (K,), and figures of the images (B,)."""
-
-    index: NDArray[np.int32]
-    boost: NDArray[np.float32]
-    log_evidence: NDArray[np.float64]
-    ess: NDArray[np.float64]
-    limited: NDArray[np.bool_]
-
-
-def _all_shifts(coarse: _Kept, shifts: int) -> _Cells:
-    """Every shift of the coarse grid for the rotations that were kept."""
-    image, rotation = np.divmod(coarse.index, np.int32(len(rotation_grid(0))))
-    start = np.arange(len(image) + 1, dtype=np.int32) * shifts
-    return _Cells(
-        image, rotation, start, np.tile(np.arange(shifts, dtype=np.int32), len(image)), np.repeat(coarse.boost, shifts)
-    )
-
-
-def _split(grid: RotationGrid, cells: _Cells, kept: _Kept) -> _Cells:
-    """Children of the kept hypotheses: each kept pair gives 8 pairs, each with 4 children of the pair's kept shifts."""
-    pair, shift_count = np.unique(cells.pair_of(kept.index), return_counts=True)
-    block = 4 * np.repeat(shift_count, 8)
-    start = np.concatenate([[0], np.cumsum(block)])
-    first = np.repeat(4 * (np.cumsum(shift_count) - shift_count), 8)
-    source = np.arange(start[-1]) - np.repeat(start[:-1] - first, block)  # into the children of the kept, pair by pair
-    child_shift = ShiftGrid.children(cells.hyp_shift[kept.index]).ravel()
-    child_boost = np.repeat(cells.hyp_boost[kept.index] + kept.boost, 4)
-    return _Cells(
-        np.repeat(cells.pair_image[pair], 8),
-        grid.children(cells.pair_rotation[pair]).ravel(),
-        start.astype(np.int32),
-        child_shift[source],
-        child_boost[source],
-    )
+    def add(self, stage: Stage, candidates: int, kept: int, products: int, limited: NDArray[np.bool_]) -> None:
+        """Count a stage."""
+        self.limited = self.limited | limited
+        self.stages.append(StageCount(stage.level, stage.radius, len(limited), candidates, kept, products))

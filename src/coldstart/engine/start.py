@@ -6,9 +6,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from coldstart.engine.images import ImagePreparer, MinibatchLoader
-from coldstart.engine.search import FourierMap, PoseSearch
+from coldstart.engine.search import MapSlices, PoseSearch, Stage
 from coldstart.engine.update import PADDING
-from coldstart.model.fourier import HalfPlane, radius_grid, spectrum_of, volume_of
+from coldstart.model.fourier import radius_grid, spectrum_of, volume_of
 from coldstart.model.mask import soft_window
 from coldstart.model.noise import NoiseModel
 from coldstart.model.pose_grid import ShiftGrid, rotation_grid
@@ -40,32 +40,31 @@ def random_map(rng: np.random.Generator, side: int, params: AbInitioParams) -> N
     return np.asarray(volume / np.sqrt(np.mean(volume**2)), dtype=np.float32)
 
 
-def signal_power(power: NDArray[np.float64], noise: NDArray[np.float64], plane: HalfPlane, radius: int) -> float:
-    """What the images have above their noise up to a radius, summed over coefficients; never quite zero.
+def signal_power(power: NDArray[np.float64], noise: NDArray[np.float64], areas: NDArray[np.float64]) -> float:
+    """What the images have above their noise, summed over coefficients; never quite zero.
 
     Parameters
     ----------
-    power, noise : (shells,) float64
-        Of a coefficient.
+    power, noise, areas : (rings,) float64
+        Of a coefficient, and coefficients of each ring.
     """
-    sizes = plane.shell_sizes[:radius]
-    return float(max(np.sum((power - noise)[:radius] * sizes), 1e-6 * np.sum(noise[:radius] * sizes)))
+    return float(max(np.sum((power - noise) * areas), 1e-6 * np.sum(noise * areas)))
 
 
 def scale_to_signal(
-    volume: NDArray[np.float32], sliceable: NDArray[np.complex64], signal: float, plane: HalfPlane, radius: int,
+    volume: NDArray[np.float32], sliceable: NDArray[np.complex64], signal: float, areas: NDArray[np.float64],
     mean_ctf_squared: float,
 ) -> NDArray[np.float32]:  # fmt: skip
     """The map scaled so that its slices under a mean CTF have SIGNAL_SHARE of the images' signal power."""
     shell = np.rint(radius_grid(sliceable.shape[0]) / PADDING).astype(np.int64).ravel()
     power = np.bincount(shell, np.abs(sliceable.ravel()) ** 2) / np.maximum(np.bincount(shell), 1)
-    own = mean_ctf_squared * float(np.sum(power[1 : radius + 1] * plane.shell_sizes[:radius]))
+    own = mean_ctf_squared * float(np.sum(power[1 : len(areas) + 1] * areas))
     return volume * np.float32(np.sqrt(SIGNAL_SHARE * signal / own))
 
 
 def find_inflation(
-    rows: NDArray[np.int64], volume: FourierMap, noise: NoiseModel, target: float, radius: float, shifts: ShiftGrid,
-    loader: MinibatchLoader, search: PoseSearch,
+    rows: NDArray[np.int64], slices: MapSlices, noise: NoiseModel, target: float, shifts: ShiftGrid,
+    stages: tuple[Stage, ...], loader: MinibatchLoader, search: PoseSearch,
 ) -> float:  # fmt: skip
     """The factor on the noise at which the target share of the coarse rotations is significant.
 
@@ -74,8 +73,7 @@ def find_inflation(
 
     def ess_fraction(factor: float) -> float:
         batch = loader.load(rows, factor * noise.background)
-        ess = search.coarse_ess(batch, volume, np.eye(3), shifts, radius)
-        return float(ess.mean()) / len(rotation_grid(0))
+        return float(search.coarse_ess(batch, slices, shifts, stages).mean()) / len(rotation_grid(0))
 
     if ess_fraction(1.0) >= target:
         return 1.0

@@ -50,6 +50,19 @@ class MapState:
     volume: NDArray[np.float32]
     steps: int
 
+    @property
+    def side(self) -> int:
+        """Points along an edge of the map."""
+        return int(self.volume.shape[0])
+
+    def resized(self, side: int) -> MapState:
+        """The same map on a finer grid."""
+        if side == self.side:
+            return self
+        numerator = np.stack([resize_spectrum(half, side) for half in self.numerator])
+        denominator = np.stack([resize_spectrum(half, side) for half in self.denominator])
+        return MapState(numerator, denominator, resize_map(self.volume, side), self.steps)
+
 
 class MapUpdater:
     """Steps and constrains maps on a grid of `side` points."""
@@ -144,9 +157,14 @@ class MapUpdater:
         return np.asarray(np.exp(-2j * np.pi * turns))
 
 
+def resize_map(volume: NDArray[np.float32], side: int) -> NDArray[np.float32]:
+    """A map on another grid over the same box, its spectrum unchanged."""
+    return volume if side == volume.shape[0] else volume_of(resize_spectrum(spectrum_of(volume), side))
+
+
 def enlarge(volume: NDArray[np.float32], box: int) -> NDArray[np.float32]:
     """The engine's map on the input's box, in the grey scale in which its projections are the images.
 
     An engine voxel's spectrum is a coefficient of an image divided by the box (model/fourier.py), hence the factor.
     """
-    return volume_of(resize_spectrum(spectrum_of(volume), box)) * np.float32(box)
+    return resize_map(volume, box) * np.float32(box)

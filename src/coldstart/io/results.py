@@ -7,81 +7,37 @@
     volume.mrc            the map; volume_class_N.mrc where there are several classes
     particles.star        the particles that were used, with their poses
     particles_unused.star the others, if any
+    report.html           the run as a page
 
 Every file appears whole or not at all, except log.jsonl, which grows by whole lines.
 """
 
 import json
-import math
 import re
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 
 from coldstart.errors import OutputError
 from coldstart.io.files import write_text_atomically
 from coldstart.io.mrc import MrcStackSource, write_map
+from coldstart.io.run_records import (
+    Summary,
+    plain,
+    read_stats,
+    read_summary,
+    stats_record,
+    summary_record,
+)
 from coldstart.io.star_write import write_particles, write_unused
 from coldstart.model.particles import Particles
 from coldstart.model.state import IterationStats, RunResult, Snapshot
 from coldstart.params import AbInitioParams
 
-Status = Literal["running", "completed", "stopped", "failed"]
-
 _SNAPSHOT_PATTERN = re.compile(r"iteration_(\d+)_class_(\d+)\.mrc")
-
-
-@dataclass(frozen=True, slots=True)
-class ClassSummary:
-    """A class in `summary.json`: its 1-based number, the finest detail of its map, and its share of the particles."""
-
-    number: int
-    resolution_angstrom: float | None
-    particle_share: float
-
-
-@dataclass(frozen=True, slots=True)
-class Summary:
-    """The run in figures, as `summary.json` holds them; a figure that is not known yet is None.
-
-    Attributes
-    ----------
-    status : {"running", "completed", "stopped", "failed"}
-        "stopped" where the user ended it early.
-    seed : int
-    device : str or None
-        Name of the OpenCL device.
-    wall_seconds, cpu_seconds : float or None
-        Time by the clock, and processor time of the whole process.
-    peak_host_bytes, peak_device_bytes : int or None
-        Most memory in use at once, of the process and of the device.
-    iterations, image_visits : int or None
-        Iterations done, and images seen in them, repeats counted.
-    particles_used, particles_unused : int or None
-    classes : tuple of ClassSummary
-    converged : bool
-        True when the iterations ended because the map no longer changed.
-    notes : tuple of str
-        Remarks for the user; the error, where the run failed.
-    """
-
-    status: Status
-    seed: int
-    device: str | None = None
-    wall_seconds: float | None = None
-    cpu_seconds: float | None = None
-    peak_host_bytes: int | None = None
-    peak_device_bytes: int | None = None
-    iterations: int | None = None
-    image_visits: int | None = None
-    particles_used: int | None = None
-    particles_unused: int | None = None
-    classes: tuple[ClassSummary, ...] = ()
-    converged: bool = False
-    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,13 +99,11 @@ class RunFolder:
 
     def write_params(self, params: AbInitioParams) -> None:
         """Write params.json."""
-        self._write_json("params.json", params.model_dump(mode="json"))
+        self._write_json("params.json", plain(params.model_dump(mode="json")))
 
     def write_summary(self, summary: Summary) -> None:
         """Write summary.json, in place of an earlier one."""
-        record = asdict(summary)
-        record["classes"] = [{"class": entry.pop("number"), **entry} for entry in record["classes"]]
-        self._write_json("summary.json", record)
+        self._write_json("summary.json", summary_record(summary))
 
     def append_iteration(self, stats: IterationStats) -> None:
         """Add a line to log.jsonl.
@@ -159,7 +113,7 @@ class RunFolder:
         OutputError
             If the file cannot be written.
         """
-        line = json.dumps(_plain(asdict(stats)), ensure_ascii=False, allow_nan=False)
+        line = json.dumps(stats_record(stats), ensure_ascii=False, allow_nan=False)
         path = self.path / "log.jsonl"
         try:
             with path.open("a", encoding="utf-8", newline="\n") as log:
@@ -202,21 +156,32 @@ class RunFolder:
         return AbInitioParams.model_validate(self._read_json("params.json"))
 
     def load_summary(self) -> Summary:
-        """Read summary.json."""
+        """Read summary.json, of this version or an earlier one.
+
+        Raises
+        ------
+        OutputError
+            If it is missing or is no summary of a run.
+        """
         record = self._read_json("summary.json")
-        classes = tuple(
-            ClassSummary(entry["class"], entry["resolution_angstrom"], entry["particle_share"])
-            for entry in record.pop("classes")
-        )
-        return Summary(**{**record, "notes": tuple(record["notes"]), "classes": classes})
+        try:
+            return read_summary(record)
+        except ValueError as error:
+            raise _not_a_run(self.path / "summary.json", error) from error
 
     def load_iterations(self) -> tuple[IterationStats, ...]:
-        """Read log.jsonl; a last line that was cut off by a crash is left out."""
+        """Read log.jsonl, of this version or an earlier one; a last line that was cut off by a crash is left out.
+
+        Raises
+        ------
+        OutputError
+            If a line is no record of an iteration.
+        """
         path = self.path / "log.jsonl"
         if not path.is_file():
             return ()
         whole, _, _ = path.read_text(encoding="utf-8").rpartition("\n")
-        return tuple(_stats(json.loads(line)) for line in whole.splitlines())
+        return tuple(_iteration(line, number, path) for number, line in enumerate(whole.splitlines(), 1))
 
     def load_snapshots(self) -> tuple[SnapshotFile, ...]:
         """List the snapshots, by iteration and class."""
@@ -228,35 +193,30 @@ class RunFolder:
         return tuple(sorted(found, key=lambda snapshot: (snapshot.iteration, snapshot.class_number)))
 
     def _write_json(self, name: str, record: Mapping[str, Any]) -> None:
-        text = json.dumps(_plain(record), indent=2, ensure_ascii=False, allow_nan=False)
+        text = json.dumps(record, indent=2, ensure_ascii=False, allow_nan=False)
         write_text_atomically(self.path / name, text + "\n")
 
     def _read_json(self, name: str) -> dict[str, Any]:
         path = self.path / name
         try:
-            record = json.loads(path.read_text(encoding="utf-8"))
+            return _parsed(path.read_text(encoding="utf-8"))
         except (OSError, ValueError) as error:
-            raise OutputError(f"{path} cannot be read: {error}. Give the folder of a coldstart run.") from error
-        return dict(record)
+            raise _not_a_run(path, error) from error
 
 
-def _plain(value: Any) -> Any:
-    """Turn a record into what plain JSON holds: no NumPy numbers or tuples, and null for what is not finite."""
-    if isinstance(value, Mapping):
-        return {str(key): _plain(entry) for key, entry in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_plain(entry) for entry in value]
-    if isinstance(value, np.generic):
-        value = value.item()
-    if isinstance(value, float) and not math.isfinite(value):
-        return None
-    return value
+def _parsed(text: str) -> dict[str, Any]:
+    record = json.loads(text)
+    if not isinstance(record, dict):
+        raise ValueError("it holds no JSON object")
+    return record
 
 
-def _stats(record: dict[str, Any]) -> IterationStats:
-    """Read a line of the log; a null stands for a number that was not finite."""
-    values: dict[str, Any] = {}
-    for item in fields(IterationStats):
-        value = record[item.name]
-        values[item.name] = math.nan if value is None else value
-    return IterationStats(**values)
+def _iteration(line: str, number: int, path: Path) -> IterationStats:
+    try:
+        return read_stats(_parsed(line))
+    except ValueError as error:
+        raise OutputError(f"{path}, line {number}, is no record of an iteration: {error}.") from error
+
+
+def _not_a_run(path: Path, error: Exception) -> OutputError:
+    return OutputError(f"{path} cannot be read: {error}. Give the folder of a coldstart run.")

@@ -1,4 +1,4 @@
-"""The noise variance of image coefficients, one value a shell, and its inflation at the start of a run.
+"""The noise variance of image coefficients, one value a ring, and its inflation at the start of a run.
 
 The published scheme keeps a running mean of the residual power with a prior from the images' background and, with a
 weight that is overtaken as images are seen, the background inflated by a factor. A wrong map fits nothing well at
@@ -10,9 +10,9 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 import numpy as np
+import scipy.fft
 from numpy.typing import NDArray
 
-from coldstart.model.fourier import HalfPlane, image_coefficients
 from coldstart.model.mask import soft_window
 
 FORGET = 0.9999
@@ -28,9 +28,9 @@ class NoiseModel:
 
     Attributes
     ----------
-    background : (shells,) float64
-        Variance of the images' background; shells 1, 2, ...
-    residual_sum : (shells,) float64
+    background : (rings,) float64
+        Variance of the images' background; rings 1, 2, ...
+    residual_sum : (rings,) float64
         Discounted sum over images of the residual power a coefficient.
     image_sum : float
         Discounted number of images.
@@ -49,7 +49,7 @@ class NoiseModel:
 
     @property
     def variance(self) -> NDArray[np.float64]:
-        """(shells,) float64: sigma^2 of a complex coefficient."""
+        """(rings,) float64: sigma^2 of a complex coefficient."""
         fixed = (self.prior_weight + self.initial_weight * self.initial_scale) * self.background
         total = (self.residual_sum + fixed) / (self.image_sum + self.prior_weight + self.initial_weight)
         return np.asarray(np.maximum(total, FLOOR * self.background))
@@ -64,7 +64,7 @@ class NoiseModel:
 
         Parameters
         ----------
-        residual_power : (shells,) float64
+        residual_power : (rings,) float64
             Mean over its images of the posterior-weighted residual power a coefficient.
         images : int
         """
@@ -77,7 +77,7 @@ class NoiseModel:
 
 
 def background_variance(
-    images: NDArray[np.float32], half_plane: HalfPlane, inner_fraction: float, *, white: bool
+    images: NDArray[np.float32], rings: int, inner_fraction: float, *, white: bool
 ) -> NDArray[np.float64]:
     """Noise variance of coefficients, from the corners of images outside the particle's circle.
 
@@ -85,26 +85,22 @@ def background_variance(
     ----------
     images : (B, n, n) float32
         Background mean 0.
-    half_plane : HalfPlane
+    rings : int
+        Radius of the last ring, below n / 2.
     inner_fraction : float
         Radius of the circle in units of half the box.
     white : bool
-        One variance for all shells.
+        One variance for all rings.
 
     Returns
     -------
-    (shells,) float64
+    (rings,) float64
         As if the background filled the box.
     """
     n = images.shape[-1]
     corners = 1.0 - soft_window(n, 2, inner_fraction, min(inner_fraction + 0.15, 1.0))
-    power = np.abs(image_coefficients(images * corners, half_plane)) ** 2
+    power = np.abs(scipy.fft.rfft2(images * corners) / n) ** 2
     coefficient = power.mean(axis=0, dtype=np.float64) / np.mean(corners.astype(np.float64) ** 2)
-    if white:
-        return np.full(half_plane.shells[-1], coefficient.mean())
-    return shell_means(coefficient, half_plane)
-
-
-def shell_means(values: NDArray[np.float64], half_plane: HalfPlane) -> NDArray[np.float64]:
-    """(shells,) float64: mean of (M,) values over each shell."""
-    return np.asarray(np.bincount(half_plane.shells, values)[1:] / half_plane.shell_sizes)
+    ring = np.rint(np.hypot(scipy.fft.fftfreq(n, 1 / n)[:, None], np.arange(n // 2 + 1))).astype(np.int64)
+    total, points = (np.bincount(ring.ravel(), w)[1 : rings + 1] for w in (coefficient.ravel(), np.ones(ring.size)))
+    return np.full(rings, total.sum() / points.sum()) if white else total / points

@@ -13,6 +13,7 @@ from functools import cached_property, lru_cache
 import healpix
 import numpy as np
 from numpy.typing import NDArray
+from scipy.spatial import KDTree
 
 from coldstart.model.so3 import euler_to_matrix
 
@@ -40,17 +41,22 @@ class RotationGrid:
         return COARSE_IN_PLANE << self.level
 
     @property
+    def directions(self) -> int:
+        """Number of directions."""
+        return 12 * self.nside**2
+
+    @property
     def step_deg(self) -> float:
         """Angle between neighbours, in degrees."""
         return COARSE_STEP_DEG / (1 << self.level)
 
     def __len__(self) -> int:
-        return 12 * self.nside**2 * self.in_plane
+        return self.directions * self.in_plane
 
     @cached_property
     def direction_angles(self) -> NDArray[np.float64]:
         """(directions, 2) float64: rot, tilt in radians."""
-        tilt, rot = healpix.pix2ang(self.nside, np.arange(12 * self.nside**2), nest=True)
+        tilt, rot = healpix.pix2ang(self.nside, np.arange(self.directions), nest=True)
         return np.stack([rot, tilt], axis=1)
 
     @cached_property
@@ -87,6 +93,26 @@ class RotationGrid:
         rot, tilt = self.direction_angles[direction].T
         return np.asarray(euler_to_matrix(np.rad2deg(np.stack([rot, tilt, self.psi[index]], axis=1))) @ turn)
 
+    def neighbours(self, cells: Cells) -> Cells:
+        """(n, 27) int32: each cell itself, and those around it: nearest directions and in-plane angles."""
+        direction, index = np.divmod(cells, self.in_plane)
+        near, turned = self._near_directions
+        around = index[:, None, None] + turned[direction][..., None] + np.array([-1, 0, 1])
+        found = near[direction][..., None] * self.in_plane + around % self.in_plane
+        return np.asarray(found.reshape(len(cells), -1), dtype=np.int32)
+
+    @cached_property
+    def _near_directions(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """(directions, 9) int64 both: the nearest directions, itself first, and steps in psi that undo slices' turns.
+
+        Slices of neighbouring directions are turned against each other, most of all near the poles.
+        """
+        first = self.matrices(np.arange(self.directions, dtype=np.int32) * np.int32(self.in_plane), np.eye(3))
+        near = KDTree(first[:, 2]).query(first[:, 2], k=9)[1]
+        between = first[near] @ np.swapaxes(first, 1, 2)[:, None]
+        turn = np.arctan2(between[..., 0, 1] - between[..., 1, 0], between[..., 0, 0] + between[..., 1, 1])
+        return near, np.rint(-turn * self.in_plane / (2 * np.pi)).astype(np.int64)
+
     def children(self, cells: Cells) -> Cells:
         """(n, 8) int32: the cells of the next level inside each of these."""
         direction, index = np.divmod(cells, self.in_plane)
@@ -103,7 +129,7 @@ def rotation_grid(level: int) -> RotationGrid:
 
 @dataclass(frozen=True)
 class ShiftGrid:
-    """A nested grid of shifts: square cells whose centres lie in a disc.
+    """A nested grid of shifts: square cells that cover a disc.
 
     Attributes
     ----------
@@ -119,12 +145,13 @@ class ShiftGrid:
     @cached_property
     def coarse(self) -> NDArray[np.float64]:
         """(S, 2) float64: x, y of the coarse cells' centres, in fractions of the box, by distance from the centre."""
-        reach = int(self.extent / self.step + 1e-9)
+        reach = int(self.extent / self.step + 0.5 + 1e-9)
         y, x = np.mgrid[-reach : reach + 1, -reach : reach + 1] * self.step
         points = np.stack([x.ravel(), y.ravel()], axis=1)
         distance = np.hypot(*points.T)
         order = np.lexsort((points[:, 0], points[:, 1], np.round(distance, 12)))
-        return np.asarray(points[order][distance[order] <= self.extent * (1 + 1e-9)])
+        nearest = np.hypot(*np.maximum(np.abs(points) - 0.5 * self.step, 0.0).T)
+        return np.asarray(points[order][nearest[order] < self.extent * (1 - 1e-9) + 1e-12])
 
     def points(self, level: int) -> NDArray[np.float64]:
         """(S 4^level, 2) float64: centres of the cells of a level; cell c is in coarse cell c >> (2 * level)."""
@@ -134,6 +161,17 @@ class ShiftGrid:
             corners = np.array([[-1, -1], [1, -1], [-1, 1], [1, 1]]) * offset
             points = (points[:, None, :] + corners).reshape(-1, 2)
         return points
+
+    def neighbours(self, level: int, cells: Cells) -> Cells:
+        """(n, 9) int32: each cell of a level itself, and those around it; -1 where there is none."""
+        return self._around(level)[cells]
+
+    @lru_cache(maxsize=4)  # noqa: B019  # grids are few and live as long as the run
+    def _around(self, level: int) -> Cells:
+        points, step = self.points(level), self.step / (1 << level)
+        wanted = points[:, None, :] + step * np.stack(np.meshgrid([-1, 0, 1], [-1, 0, 1]), axis=-1).reshape(1, 9, 2)
+        distance, nearest = KDTree(points).query(wanted)
+        return np.asarray(np.where(distance < 0.25 * step, nearest, -1), dtype=np.int32)
 
     @staticmethod
     def children(cells: Cells) -> Cells:

@@ -1,12 +1,72 @@
 """Frozen records that pass between engine, io, cli, report and plugin."""
 
-from dataclasses import dataclass, field
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 Phase = Literal["initial", "marching", "final", "posing"]
+
+
+@dataclass(frozen=True, slots=True)
+class StageCount:
+    """What one stage of a pose search did to a minibatch.
+
+    Attributes
+    ----------
+    level : int
+        Of the pose grid.
+    radius : float
+        Rings used, in cycles a box.
+    images : int
+    candidates, kept : int
+        Poses that were scored and that survived, of all images.
+    products : int
+        Products of a coefficient of an image and one of a slice.
+    """
+
+    level: int
+    radius: float
+    images: int
+    candidates: int
+    kept: int
+    products: int
+
+
+def add_stages(counts: Iterable[tuple[StageCount, ...]]) -> tuple[StageCount, ...]:
+    """The counts of several minibatches that were searched in the same stages, added up."""
+    added = ("images", "candidates", "kept", "products")
+    return tuple(
+        replace(stages[0], **{name: sum(getattr(stage, name) for stage in stages) for name in added})
+        for stages in zip(*counts, strict=True)
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class BoundAudit:
+    """What pruned searches lost against searches of the whole grid.
+
+    Attributes
+    ----------
+    images : int
+        How many were searched both ways.
+    best_pose_kept : float
+        Share of them whose best pose of all was among those that the pruned search evaluated to the end.
+    mass_lost_mean, mass_lost_max : float
+        Posterior mass of the poses that it did not: mean over the images, and largest.
+    """
+
+    images: int
+    best_pose_kept: float
+    mass_lost_mean: float
+    mass_lost_max: float
+
+    @classmethod
+    def of(cls, kept: NDArray[np.bool_], lost: NDArray[np.float64]) -> "BoundAudit":
+        """Of single images: whether the best pose was kept, and the mass lost."""
+        return cls(len(kept), float(kept.mean()), float(lost.mean()), float(lost.max()))
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +104,15 @@ class IterationStats:
         Share of images whose posterior was too broad to follow whole, and was sampled.
     seconds : float
         Wall seconds of this iteration.
+    limited_fraction : float
+        Share of images for which the search's limit acted: a sample, or in the posing pass the most probable poses,
+        stand for all.
+    evaluated_fraction : float
+        Coefficient products of the search over those of an exhaustive one on its finest grid.
+    stages : tuple of StageCount
+        What each stage of the search evaluated and kept.
+    audit : BoundAudit or None
+        What the search lost on some of the images, where that was looked at.
     """
 
     iteration: int
@@ -63,6 +132,10 @@ class IterationStats:
     image_visits: int
     sampled_fraction: float
     seconds: float
+    limited_fraction: float = 0.0
+    evaluated_fraction: float = 0.0
+    stages: tuple[StageCount, ...] = ()
+    audit: BoundAudit | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from matplotlib.ticker import MaxNLocator, NullFormatter
 from coldstart.model.state import IterationStats
 from coldstart.report.svg import ACCENT, GRID, SECOND, TEXT, figure_svg, new_figure
 
-_FONT_PT = 9
+FONT_PT = 9
 _ROUND_ANGSTROM = (200, 150, 100, 80, 60, 50, 40, 35, 30, 25, 20, 18, 16, 14, 12, 10, 9, 8, 7, 6, 5, 4, 3.5, 3, 2.5, 2)
 _PHASE_NAMES = {"initial": "initial", "marching": "rising resolution", "final": "final"}
 
@@ -84,47 +84,19 @@ def style_axes(axes: Axes) -> None:
     axes.set_facecolor("none")
     axes.grid(visible=True, axis="y", color=GRID, linewidth=0.7)
     axes.set_axisbelow(True)
-    axes.tick_params(colors=TEXT, labelsize=_FONT_PT, length=0, which="both")
+    axes.tick_params(colors=TEXT, labelsize=FONT_PT, length=0, which="both")
     for label in (axes.xaxis.label, axes.yaxis.label):
-        label.set(color=TEXT, fontsize=_FONT_PT)
+        label.set(color=TEXT, fontsize=FONT_PT)
     for side, spine in axes.spines.items():
         spine.set_visible(side == "bottom")
         spine.set_color(GRID)
 
 
-def _resolution_chart(rows: Sequence[IterationStats]) -> Chart:
-    figure, axes = _iteration_axes(rows, "resolution (Å)")
-    frequency = np.array([1.0 / stats.resolution_angstrom for stats in rows])
-    axes.plot(_numbers(rows), frequency, color=ACCENT, linewidth=1.8)
-    low, high = 0.9 * frequency.min(), 1.05 * frequency.max()
-    ticks = angstrom_ticks(1.0 / low, 1.0 / high)
-    axes.set_ylim(low, high)
-    axes.set_yticks([1.0 / tick for tick in ticks], [f"{tick:g}" for tick in ticks])
-    _name_phases(axes, rows)
-    caption = "Finest detail used; the axis is linear in 1/Å."
-    return Chart("Resolution", caption, figure_svg(figure, "Resolution in Å over the iterations"))
-
-
-def _series_chart(rows: Sequence[IterationStats], series: _Series) -> Chart:
-    figure, axes = _iteration_axes(rows, series.label)
-    for (field, name), colour in zip(series.fields, (ACCENT, SECOND), strict=False):
-        values = np.array([getattr(stats, field) for stats in rows], dtype=float)
-        if series.log:
-            values[values <= 0] = np.nan
-        style = "steps-post" if series.steps else "default"
-        axes.plot(_numbers(rows), values, color=colour, linewidth=1.5, label=name, drawstyle=style)
-    if series.log:
-        axes.set_yscale("log")
-        axes.yaxis.set_minor_formatter(NullFormatter())
-    else:
-        axes.set_ylim(0.0, 1.1 * max(getattr(stats, field) for stats in rows for field, _ in series.fields) or 1.0)
-    if len(series.fields) > 1:
-        axes.legend(frameon=False, fontsize=_FONT_PT, labelcolor=TEXT, loc="upper right")
-    return Chart(series.title, series.caption, figure_svg(figure, f"{series.title} over the iterations"))
-
-
-def _iteration_axes(rows: Sequence[IterationStats], label: str) -> tuple[Figure, Axes]:
-    figure = new_figure(4.4, 2.5)
+def iteration_axes(
+    rows: Sequence[IterationStats], label: str, width_inch: float = 4.4, height_inch: float = 2.5
+) -> tuple[Figure, Axes]:
+    """A chart over these iterations, with the rising resolution shaded."""
+    figure = new_figure(width_inch, height_inch)
     axes = figure.add_subplot()
     axes.set_xlabel("iteration")
     axes.set_ylabel(label)
@@ -137,6 +109,42 @@ def _iteration_axes(rows: Sequence[IterationStats], label: str) -> tuple[Figure,
     return figure, axes
 
 
+def iteration_numbers(rows: Sequence[IterationStats]) -> list[int]:
+    """The iterations, as an axis has them."""
+    return [stats.iteration for stats in rows]
+
+
+def _resolution_chart(rows: Sequence[IterationStats]) -> Chart:
+    figure, axes = iteration_axes(rows, "resolution (Å)")
+    frequency = np.array([1.0 / stats.resolution_angstrom for stats in rows])
+    axes.plot(iteration_numbers(rows), frequency, color=ACCENT, linewidth=1.8)
+    low, high = 0.9 * frequency.min(), 1.05 * frequency.max()
+    ticks = angstrom_ticks(1.0 / low, 1.0 / high)
+    axes.set_ylim(low, high)
+    axes.set_yticks([1.0 / tick for tick in ticks], [f"{tick:g}" for tick in ticks])
+    _name_phases(axes, rows)
+    caption = "Finest detail used; the axis is linear in 1/Å."
+    return Chart("Resolution", caption, figure_svg(figure, "Resolution in Å over the iterations"))
+
+
+def _series_chart(rows: Sequence[IterationStats], series: _Series) -> Chart:
+    figure, axes = iteration_axes(rows, series.label)
+    for (field, name), colour in zip(series.fields, (ACCENT, SECOND), strict=False):
+        values = np.array([getattr(stats, field) for stats in rows], dtype=float)
+        if series.log:
+            values[values <= 0] = np.nan
+        style = "steps-post" if series.steps else "default"
+        axes.plot(iteration_numbers(rows), values, color=colour, linewidth=1.5, label=name, drawstyle=style)
+    if series.log:
+        axes.set_yscale("log")
+        axes.yaxis.set_minor_formatter(NullFormatter())
+    else:
+        axes.set_ylim(0.0, 1.1 * max(getattr(stats, field) for stats in rows for field, _ in series.fields) or 1.0)
+    if len(series.fields) > 1:
+        axes.legend(frameon=False, fontsize=FONT_PT, labelcolor=TEXT, loc="upper right")
+    return Chart(series.title, series.caption, figure_svg(figure, f"{series.title} over the iterations"))
+
+
 def _name_phases(axes: Axes, rows: Sequence[IterationStats]) -> None:
     """Write the phase at the top of its stretch, where there is room for it."""
     span = rows[-1].iteration - rows[0].iteration + 1
@@ -144,7 +152,7 @@ def _name_phases(axes: Axes, rows: Sequence[IterationStats]) -> None:
         if last - first + 1 > 0.18 * span:
             at, place = (first + last) / 2, axes.get_xaxis_transform()
             text = axes.text(at, 1.02, _PHASE_NAMES[phase], transform=place, ha="center", va="bottom", alpha=0.7)
-            text.set(fontsize=_FONT_PT - 1, color=TEXT)
+            text.set(fontsize=FONT_PT - 1, color=TEXT)
 
 
 def _phases(rows: Sequence[IterationStats]) -> list[tuple[int, int, str]]:
@@ -152,7 +160,3 @@ def _phases(rows: Sequence[IterationStats]) -> list[tuple[int, int, str]]:
     names = dict.fromkeys(stats.phase for stats in rows)
     numbers = {name: [stats.iteration for stats in rows if stats.phase == name] for name in names}
     return [(min(found), max(found), name) for name, found in numbers.items()]
-
-
-def _numbers(rows: Sequence[IterationStats]) -> list[int]:
-    return [stats.iteration for stats in rows]

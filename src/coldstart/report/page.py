@@ -11,6 +11,7 @@ from coldstart.report.distributions import defocus_svg, direction_svg
 from coldstart.report.evolution import MapPanels, MapViews, map_views
 from coldstart.report.parameters import parameter_rows
 from coldstart.report.pictures import scale_bar_angstrom, view_uris
+from coldstart.report.search import search_section
 from coldstart.report.text import bytes_text, duration_text, resolution_text
 
 _FINAL_PX = 256
@@ -54,6 +55,7 @@ def render_report(content: ReportContent) -> str:
         classes=_class_sections(content),
         scale_bar=_scale_bar(content.box_angstrom),
         charts=iteration_charts(content.result.iterations),
+        search=search_section(content.result.iterations, content.box_angstrom),
         directions=direction_svg(poses.euler_deg) if len(poses.particle) else None,
         defocus=defocus_svg(content.ctf, poses.particle) if content.ctf and len(poses.particle) else None,
         parameters=parameter_rows(content.params),

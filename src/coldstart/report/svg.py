@@ -13,7 +13,16 @@ TEXT = "#010101"
 GRID = "#020202"
 ACCENT = "#030303"
 SECOND = "#040404"
-_PAGE_COLOURS = {TEXT: "currentColor", GRID: "var(--line)", ACCENT: "var(--accent)", SECOND: "var(--second)"}
+THIRD = "#050505"
+FOURTH = "#060606"
+_PAGE_COLOURS = {
+    TEXT: "currentColor",
+    GRID: "var(--line)",
+    ACCENT: "var(--accent)",
+    SECOND: "var(--second)",
+    THIRD: "var(--third)",
+    FOURTH: "var(--fourth)",
+}
 _SETTINGS: dict[Any, Any] = {"svg.fonttype": "none", "svg.hashsalt": "coldstart"}
 
 

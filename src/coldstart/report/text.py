@@ -1,5 +1,9 @@
 """Figures in words, as the report and the command line show them."""
 
+import math
+
+_SMALLEST_PERCENT = 1e-6
+
 
 def duration_text(seconds: float) -> str:
     """Seconds as '43 s', '5 min 12 s' or '2 h 05 min'."""
@@ -21,3 +25,26 @@ def bytes_text(count: int | None) -> str:
 def resolution_text(angstrom: float | None) -> str:
     """A resolution as '12.3 Å'; 'unknown' for None."""
     return "unknown" if angstrom is None else f"{angstrom:.1f} Å"
+
+
+def percent_text(share: float) -> str:
+    """A share as '37%', '0.0016%' or '99.95%', so that only all is 100% and only none 0%; 'unknown' for NaN."""
+    if math.isnan(share):
+        return "unknown"
+    percent = 100.0 * share
+    away = min(percent, 100.0 - percent)
+    if away <= 0.0:
+        return f"{abs(percent):.0f}%"
+    if percent < _SMALLEST_PERCENT:
+        return f"less than {_SMALLEST_PERCENT:f}%"
+    decimals = max(0, 1 - math.floor(math.log10(max(away, _SMALLEST_PERCENT))))
+    text = f"{percent:.{decimals}f}"
+    return f"{text.rstrip('0').rstrip('.') if percent > 50.0 and decimals else text}%"
+
+
+def count_text(count: float) -> str:
+    """A count or a mean count as '2.4', '248', '6,200', '19.4 million' or '1.2 billion'."""
+    for size, name in ((1e9, "billion"), (1e6, "million")):
+        if count >= size:
+            return f"{count / size:.1f} {name}"
+    return f"{count:.1f}" if count < 10 else f"{count:,.0f}"

@@ -1,0 +1,104 @@
+/* Central slices of the map on rings, and their means over the cells of the search grid.
+ *
+ *   Y_dl = V(A_d^T l)                                                     A_d: direction d at its first in-plane angle
+ *   mean slice of a cell = mean of the slices of its 8 children           4 directions, 2 in-plane angles
+ *   power_dr = mean over ring r of |Y_dl|^2,   lost_dr = mean over the cell of that power - power of the mean slice
+ *
+ * Slices are held as whole turns, so that the slice at any in-plane angle of the grid is a run of memory: half a turn
+ * from the angle's point on, conjugated (imaginary part negated) beyond half a turn.
+ *
+ * buffer        shape                     unit                                                            in/out
+ * volume        (side,side,width) float2  padded Fourier volume                                           in
+ * kx, ky        (stride,)                 cycles a box, ring by ring                                      in
+ * rows          (D,8)                     rotation rows in padded points, of each direction               in
+ * rings         (rings,4) int             start in rows, half points, start in whole turns, points a step in
+ * excess        (rings,)                  power that the volume's blur has taken, over what it has left   in
+ * slice         (D,2,circle)              Y, real and imaginary planes, whole turns                       out
+ * power, lost   (D,rings)                 |map|^2                                                         out
+ * fine_*        (4D,2,fine_circle), (4D,fine_count) of the next level; children of direction d are 4d to 4d+3   in
+ * turns         (4,9)                     small rotations                                                 in
+ * blurred       (side,side,width) float2  mean of the volume over them, zero beyond the radius            out
+ *
+ * launch: make_slices, mean_slices (rings, D); blur_volume (side, side)
+ * twins: reference.make_slices, reference.mean_slices, reference.blur_volume
+ */
+#include "fourier.h"
+#define LANES 8 /* points that are repeated after a whole turn */
+
+inline void close_circle(__global float *restrict re, __global float *restrict im, int points)
+{
+    for (int a = 0; a < LANES; a++) {
+        re[points + a] = re[a];
+        im[points + a] = im[a];
+    }
+}
+
+__kernel void make_slices(__global const float2 *restrict volume, __global const float *restrict kx, __global const float *restrict ky,
+    __global const float *restrict rows, __global const int4 *restrict rings, __global const float *restrict excess,
+    __global float *restrict slice, __global float *restrict power, __global float *restrict lost, const int circle, const int side, const int width)
+{
+    const int r = (int)get_global_id(0), d = (int)get_global_id(1), at = d * (int)get_global_size(0) + r;
+    const int start = rings[r].s0, half_points = rings[r].s1;
+    __global const float *m = rows + 8 * (size_t)d;
+    __global float *re = slice + (size_t)d * 2 * circle + rings[r].s2, *im = re + circle;
+    const float ax = m[0], ay = m[1], az = m[2], bx = m[4], by = m[5], bz = m[6];
+    float sum = 0.0f;
+    for (int a = 0; a < half_points; a++) {
+        const float u = kx[start + a], v = ky[start + a];
+        const float2 y = sample(volume, FMA(ax, u, bx * v), FMA(ay, u, by * v), FMA(az, u, bz * v), side, width);
+        re[a] = re[a + half_points] = y.x;
+        im[a] = y.y;
+        im[a + half_points] = -y.y;
+        sum += FMA(y.x, y.x, y.y * y.y);
+    }
+    close_circle(re, im, 2 * half_points);
+    power[at] = sum / (float)half_points;
+    lost[at] = excess[r] * power[at];
+}
+
+__kernel void mean_slices(__global const float *restrict fine_slice, __global const float *restrict fine_power,
+    __global const float *restrict fine_lost, __global const int4 *restrict fine_rings, __global const int4 *restrict rings,
+    __global float *restrict slice, __global float *restrict power, __global float *restrict lost, const int circle,
+    const int fine_circle, const int fine_count)
+{
+    const int r = (int)get_global_id(0), d = (int)get_global_id(1), at = d * (int)get_global_size(0) + r;
+    const int half_points = rings[r].s1, ratio = fine_rings[r].s1 / half_points, step = fine_rings[r].s3;
+    __global float *re = slice + (size_t)d * 2 * circle + rings[r].s2, *im = re + circle;
+    for (int a = 0; a < half_points; a++) re[a] = im[a] = 0.0f;
+    float whole = 0.0f, sum = 0.0f;
+    for (int child = 4 * d; child < 4 * d + 4; child++) {
+        __global const float *cr = fine_slice + (size_t)child * 2 * fine_circle + fine_rings[r].s2, *ci = cr + fine_circle;
+        for (int a = 0; a < half_points; a++) {
+            re[a] += 0.125f * (cr[a * ratio] + cr[a * ratio + step]);
+            im[a] += 0.125f * (ci[a * ratio] + ci[a * ratio + step]);
+        }
+        whole += 0.25f * (fine_power[(size_t)child * fine_count + r] + fine_lost[(size_t)child * fine_count + r]);
+    }
+    for (int a = 0; a < half_points; a++) {
+        re[a + half_points] = re[a];
+        im[a + half_points] = -im[a];
+        sum += FMA(re[a], re[a], im[a] * im[a]);
+    }
+    close_circle(re, im, 2 * half_points);
+    power[at] = sum / (float)half_points;
+    lost[at] = fmax(whole - power[at], 0.0f);
+}
+
+__kernel void blur_volume(__global const float2 *restrict volume, __global const float *restrict turns, __global float2 *restrict blurred,
+    const float radius, const int side, const int width)
+{
+    const int iz = (int)get_global_id(0), iy = (int)get_global_id(1);
+    const float z = (float)(iz - side / 2), y = (float)(iy - side / 2);
+    for (int ix = 0; ix < width; ix++) {
+        const float x = (float)ix;
+        float2 sum = (float2)(0.0f);
+        if (FMA(x, x, FMA(y, y, z * z)) <= radius * radius) {
+            for (int t = 0; t < 4; t++) {
+                __global const float *q = turns + 9 * t;
+                sum += 0.25f * sample(volume, FMA(q[0], x, FMA(q[1], y, q[2] * z)), FMA(q[3], x, FMA(q[4], y, q[5] * z)),
+                    FMA(q[6], x, FMA(q[7], y, q[8] * z)), side, width);
+            }
+        }
+        blurred[((size_t)iz * side + iy) * width + ix] = sum;
+    }
+}

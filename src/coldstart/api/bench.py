@@ -1,0 +1,113 @@
+"""A benchmark of the pose search on the particles of a file."""
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from coldstart import __version__
+from coldstart.errors import ParticleFileError
+from coldstart.io.files import write_text_atomically
+from coldstart.io.mrc import read_map
+from coldstart.io.star import read_particles
+from coldstart.model.particles import Particles
+from coldstart.params import AbInitioParams
+
+if TYPE_CHECKING:
+    from coldstart.engine.bench import Bench, SearchKind
+
+
+def run_bench(
+    particles_path: Path,
+    params: AbInitioParams,
+    *,
+    images: int,
+    search: "SearchKind" = "learning",
+    volume_path: Path | None = None,
+    data_root: Path | None = None,
+) -> "Bench":
+    """Measure E-steps and M-steps on the particles of a file at the parameters' maximum resolution.
+
+    Parameters
+    ----------
+    particles_path : Path
+        RELION STAR file, or a plain stack.
+    params : AbInitioParams
+    images : int
+        How many to measure on, at most as many as there are.
+    search : {"learning", "posing"}
+        As in the iterations of a run, or as in its last pass over all particles.
+    volume_path : Path, optional
+        Map of these particles; without one, a short run from a random start makes it.
+    data_root : Path, optional
+        Folder that the stack paths of the table are relative to.
+
+    Raises
+    ------
+    ColdstartError
+        As `reconstruct`; ParticleFileError also if the map cannot be read or has another box.
+    """
+    from coldstart.compute.session import open_session
+    from coldstart.engine.bench import bench
+    from coldstart.engine.bench_map import given_map, short_run_map
+
+    particles, source = read_particles(
+        Path(particles_path),
+        data_root=data_root,
+        pixel_size_angstrom=params.pixel_size_angstrom,
+        use_ctf=params.ctf,
+    )
+    volume = None if volume_path is None else _read_volume(volume_path, particles)
+    with open_session(params.device, params.threads, profiling=True) as session:
+        if volume is None:
+            subject = short_run_map(particles, source, params, session)
+        else:
+            subject = given_map(particles, source, params, session, volume, str(volume_path))
+        return bench(particles, source, params, session, subject, images, search)
+
+
+def write_bench(path: Path, measured: "Bench") -> None:
+    """Write what was measured as JSON.
+
+    Raises
+    ------
+    OutputError
+        If the file cannot be written.
+    """
+    write_text_atomically(path, json.dumps(bench_record(measured), indent=2) + "\n")
+
+
+def bench_record(measured: "Bench") -> dict[str, Any]:
+    """What was measured, with the figures that follow from it, as plain values."""
+    plain = asdict(measured)
+    plain["stages"] = [{**stage["count"], "seconds": stage["seconds"]} for stage in plain["stages"]]
+    plain["kernels"] = [
+        {**asdict(kernel), "rate": kernel.rate, "share_of_peak": measured.peak_share(kernel)}
+        for kernel in measured.kernels
+    ]
+    grid = measured.grid
+    plain["grid"] |= {"gflops": grid.gflops, "product_seconds": grid.product_seconds}
+    return {
+        "coldstart": __version__,
+        **plain,
+        "images_per_second": measured.images_per_second,
+        "pose_share": measured.pose_share,
+        "product_share": measured.product_share,
+    }
+
+
+def _read_volume(path: Path, particles: Particles) -> NDArray[np.float32]:
+    volume, voxel_angstrom = read_map(path)
+    side = volume.shape[0]
+    if volume.shape != (side, side, side) or side % 2:
+        raise ParticleFileError(f"{path} is {volume.shape[::-1]} voxels, but must be a cube with an even side.")
+    extent = side * (voxel_angstrom or particles.box_angstrom / side)
+    if abs(extent / particles.box_angstrom - 1.0) > 0.01:
+        raise ParticleFileError(
+            f"{path} spans {extent:.1f} Å, but the particles' box is {particles.box_angstrom:.1f} Å: "
+            "give a map over the same box."
+        )
+    return volume

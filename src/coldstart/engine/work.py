@@ -1,0 +1,159 @@
+"""How much the kernels do, told from the sizes that they were launched with.
+
+Floating-point operations are counted as kernels/*.cl has them, a multiply-add as two; exponentials, logarithms and the
+filling of tiles and vectors beyond what was asked for are not counted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+import numpy as np
+
+from coldstart.compute.profile import Launch
+from coldstart.model.polar import PolarPlane
+
+Planes = tuple[PolarPlane, ...]
+
+FLOP = "flop"
+POINTS = "points"
+VOXEL_UPDATES = "voxel updates"
+
+WEIGH_FLOP = 11
+"""A point of a slice times one of an image, and the slice's power."""
+
+SHIFT_FLOP = 4
+"""That product times the phase of a shift: its real part."""
+
+SAMPLE_FLOP = 59
+"""A turned point, and the trilinear value of the map there."""
+
+
+@dataclass(frozen=True, slots=True)
+class KernelTime:
+    """All launches of one kernel.
+
+    Attributes
+    ----------
+    kernel : str
+    launches : int
+    seconds : float
+        On the device.
+    work : float or None
+        How much was done, where that is known.
+    unit : {"flop", "points", "voxel updates"} or None
+    """
+
+    kernel: str
+    launches: int
+    seconds: float
+    work: float | None
+    unit: str | None
+
+    @property
+    def rate(self) -> float | None:
+        """Work a second."""
+        return None if self.work is None or self.seconds <= 0 else self.work / self.seconds
+
+
+def kernel_times(launches: Iterable[Launch], planes: Planes) -> tuple[KernelTime, ...]:
+    """Launches kernel by kernel, the longest first.
+
+    Parameters
+    ----------
+    launches : iterable of Launch
+    planes : tuple of PolarPlane
+        Of the levels from 0 to the finest one.
+    """
+    of_kernel: dict[str, list[Launch]] = {}
+    for launch in launches:
+        of_kernel.setdefault(launch.kernel, []).append(launch)
+    times = []
+    for kernel, group in of_kernel.items():
+        unit, count = _COUNTS.get(kernel, (None, None))
+        work = None if count is None else float(sum(count(launch, planes) for launch in group))
+        times.append(KernelTime(kernel, len(group), sum(launch.seconds for launch in group), work, unit))
+    return tuple(sorted(times, key=lambda time: -time.seconds))
+
+
+def _score_grid(launch: Launch, planes: Planes) -> float:
+    """A product of harmonics for each shift and each mode, then sums over modes; even modes once more for the power."""
+    (terms, shifts), (blocks, images) = launch.numbers, launch.global_size
+    half = launch.macros["TURN"] // 2
+    even, odd, angles = half // 2 + 1, half // 2, half // 2 + 1
+    each_mode, each_sum = 8 * terms, 4 * angles
+    pose = (even + odd) * (each_mode + each_sum)
+    return blocks * launch.macros["VW"] * images * (shifts * pose + even * (each_mode + each_sum))
+
+
+def _image_harmonics(launch: Launch, planes: Planes) -> float:
+    rings, _, _, shifts, _ = launch.numbers
+    points, harmonics = _harmonics(launch, planes, int(rings))
+    return launch.global_size[1] * (shifts * (6 * points + 4 * harmonics) + 4 * harmonics)
+
+
+def _slice_harmonics(launch: Launch, planes: Planes) -> float:
+    _, harmonics = _harmonics(launch, planes, int(launch.numbers[0]))
+    return launch.global_size[0] * launch.macros["VW"] * 8 * harmonics
+
+
+def _harmonics(launch: Launch, planes: Planes, rings: int) -> tuple[int, int]:
+    """Points on half turns, and terms of all sums over them, of one image or slice."""
+    turn = launch.macros["TURN"]
+    table = _plane(planes, lambda plane: plane.in_plane == turn).ring_table[:rings].astype(np.int64)
+    return int(table[:, 1].sum()), (turn // 2 + 1) * int((table[:, 1] * table[:, 3]).sum())
+
+
+def _score_cells(launch: Launch, planes: Planes) -> float:
+    pairs, first, last, in_plane, _, _ = (int(number) for number in launch.numbers)
+    plane = _plane(planes, lambda plane: plane.in_plane == in_plane)
+    points = int(plane.half_points[first:last].sum())
+    return points * (WEIGH_FLOP * pairs + SHIFT_FLOP * launch.shapes[8][0])
+
+
+def _score_poses(launch: Launch, planes: Planes) -> float:
+    pairs, begin, count, stride, _, _ = (int(number) for number in launch.numbers)
+    points = _points(_of_stride(planes, stride), begin, count)
+    return points * ((SAMPLE_FLOP + WEIGH_FLOP) * pairs + SHIFT_FLOP * launch.shapes[9][0])
+
+
+def _make_slices(launch: Launch, planes: Planes) -> float:
+    rings, directions = launch.global_size
+    plane = _of_stride(planes, launch.shapes[1][0])
+    return directions * int(plane.half_points[:rings].sum())
+
+
+def _gather_slices(launch: Launch, planes: Planes) -> float:
+    plane = _of_stride(planes, int(launch.numbers[1]))
+    return launch.shapes[1][0] * int(plane.half_points[: launch.global_size[0]].sum())
+
+
+def _insert_slices(launch: Launch, planes: Planes) -> float:
+    slices, count, stride = (int(number) for number in launch.numbers[:3])
+    return 8 * slices * _points(_of_stride(planes, stride), 0, count)
+
+
+def _points(plane: PolarPlane, begin: int, end: int) -> int:
+    """Points, pads left out, of a run of entries."""
+    return int(np.searchsorted(plane.points, end) - np.searchsorted(plane.points, begin))
+
+
+def _of_stride(planes: Planes, stride: int) -> PolarPlane:
+    return _plane(planes, lambda plane: plane.stride == stride)
+
+
+def _plane(planes: Planes, fits: Callable[[PolarPlane], bool]) -> PolarPlane:
+    return next(plane for plane in planes if fits(plane))
+
+
+_COUNTS: dict[str, tuple[str, Callable[[Launch, Planes], float]]] = {
+    "score_grid": (FLOP, _score_grid),
+    "image_harmonics": (FLOP, _image_harmonics),
+    "slice_harmonics": (FLOP, _slice_harmonics),
+    "score_cells": (FLOP, _score_cells),
+    "score_poses": (FLOP, _score_poses),
+    "make_slices": (POINTS, _make_slices),
+    "gather_slices": (POINTS, _gather_slices),
+    "insert_slices": (VOXEL_UPDATES, _insert_slices),
+}

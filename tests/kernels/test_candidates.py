@@ -1,0 +1,283 @@
+from itertools import pairwise
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from coldstart.engine import reference
+from coldstart.model.pose_grid import ShiftGrid, rotation_grid
+
+OMITTED = 1e-3
+IN_PLANE = 24
+# Log weights of 300 nats are float32 numbers 3e-5 apart.
+NATS = 1e-4
+
+
+def rounding(entries):
+    """Relative error of a sum of as many float32 numbers, at worst."""
+    return entries * 2.0**-23
+
+
+def on_a_grid(x):
+    """Log weights whose float32 sums and differences are exact."""
+    return (np.rint(x * 1024) / 1024).astype(np.float32)
+
+
+def surveyed(rng, row_start, x, limit):
+    """Statistics in float32, and offsets at which no sum is so near a whole number that its rounding decides."""
+    rows = len(row_start) - 1
+    offset = np.where(np.arange(rows) % 3 == 1, -1.0, 0.5)
+    statistics = reference.survey_rows(row_start, offset, np.zeros(rows), x, np.zeros(len(x)), OMITTED, limit)
+    statistics = statistics.astype(np.float32)
+    for row, (first, last) in enumerate(pairwise(row_start)):
+        if offset[row] >= 0:
+            offset[row] = clear_offset(rng, x[first:last].astype(np.float64) - statistics[row, 2])
+    return statistics, offset.astype(np.float32)
+
+
+def clear_offset(rng, depth):
+    below = np.where((depth < 0) & (depth >= reference.NEGLIGIBLE), np.exp(np.minimum(depth, 0.0)), 0.0)
+    while True:
+        offset = rng.random(dtype=np.float32)
+        sums = offset + np.cumsum(below)
+        if np.abs(sums - np.rint(sums))[below > 0].min(initial=1.0) > 1e-5:
+            return offset
+
+
+@pytest.fixture
+def lists(rng):
+    """Candidates of 9 images, some of few hypotheses and some of hundreds: pairs of 0 to 12 shifts."""
+    pairs = np.array([1, 40, 3, 60, 2, 35, 50, 5, 41])
+    spread = np.repeat([30.0, 2.0, 1.0, 0.1, 3.0, 2.0, 5.0, 0.5, 1.0], pairs)
+    lengths = rng.integers(1, 13, pairs.sum())
+    lengths[7] = 0
+    image = np.repeat(np.arange(9), pairs).astype(np.int32)
+    rotation = rng.integers(0, len(rotation_grid(0)), len(image)).astype(np.int32)
+    start = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int32)
+    shift = rng.integers(0, 30, start[-1]).astype(np.int32)
+    value = on_a_grid(-300 + np.repeat(spread, lengths) * rng.standard_normal(start[-1]))
+    boost = on_a_grid(np.where(rng.random(start[-1]) < 0.5, rng.exponential(2.0, start[-1]), 0.0))
+    return image, rotation, start, shift, value, boost
+
+
+@pytest.fixture
+def statistics(lists, rng):
+    """Statistics and offsets: whole, sampled and cut rows are among them."""
+    image, _, start, _, value, boost = lists
+    row_start = start[np.searchsorted(image, np.arange(10))]
+    found, offset = surveyed(rng, row_start, value + boost, 60)
+    limited = found[:, 3] > 0
+    assert (limited & (offset >= 0)).sum() >= 2
+    assert (limited & (offset < 0)).sum() >= 1
+    assert (~limited).sum() >= 2
+    return found, offset
+
+
+def assert_same_lists(found, expected):
+    for one, other in zip(found[:4], expected[:4], strict=True):
+        assert np.array_equal(one, other)
+    for one, other in zip(found[4:], expected[4:], strict=True):
+        np.testing.assert_allclose(one, other, atol=1e-6)
+
+
+def test_keep_rotations(kernels, rng):
+    spread = np.array([1.0, 1.0, 30.0, 0.2, 0.2, 0.2, 5.0])
+    log_sum = on_a_grid(-300 + spread[:, None] * rng.standard_normal((7, 500)))
+    given = log_sum, *surveyed(rng, np.arange(8) * 500, log_sum.ravel(), 40), 5
+    assert 0 < given[1][:, 3].sum() < 7
+    found = kernels.keep_rotations(*given)
+    assert_same_lists(found, reference.keep_rotations(*given))
+    assert all(a.tobytes() == b.tobytes() for a, b in zip(found, kernels.keep_rotations(*given), strict=True))
+
+
+def test_keep_hypotheses(kernels, lists, statistics):
+    found = kernels.keep_hypotheses(*lists, *statistics)
+    assert_same_lists(found, reference.keep_hypotheses(*lists, *statistics))
+    assert 0 < len(found[0]) < len(lists[0])  # pairs of which nothing survives are gone
+    assert (np.diff(found[2]) > 0).all()
+    again = kernels.keep_hypotheses(*lists, *statistics)
+    assert all(a.tobytes() == b.tobytes() for a, b in zip(found, again, strict=True))
+
+
+def test_split_hypotheses(kernels, lists, statistics):
+    found = kernels.split_hypotheses(*lists, *statistics, IN_PLANE)
+    assert_same_lists(found, reference.split_hypotheses(*lists, *statistics, IN_PLANE))
+    again = kernels.split_hypotheses(*lists, *statistics, IN_PLANE)
+    assert all(a.tobytes() == b.tobytes() for a, b in zip(found, again, strict=True))
+
+
+def test_the_next_candidates_are_the_children_of_those_that_survive(kernels, lists, statistics):
+    kept = kernels.keep_hypotheses(*lists, *statistics)
+    image, rotation, start, shift, value, boost = kernels.split_hypotheses(*lists, *statistics, IN_PLANE)
+    assert np.array_equal(image, np.repeat(kept[0], 8))
+    assert np.array_equal(rotation, rotation_grid(0).children(kept[1]).ravel())
+    for pair, (first, last) in enumerate(pairwise(kept[2])):
+        for child in range(8 * pair, 8 * pair + 8):
+            mine = slice(start[child], start[child + 1])
+            assert np.array_equal(shift[mine], ShiftGrid.children(kept[3][first:last]).ravel())
+            assert np.array_equal(boost[mine], np.repeat(kept[5][first:last], 4))
+    assert not value.any()
+
+
+def test_an_image_of_which_nothing_survives_leaves_no_gap(kernels, lists, statistics):
+    found, offset = statistics
+    hopeless = found.copy()
+    hopeless[[0, 4, 8], 2:] = np.inf, 0.0
+    for keep, tail in ((kernels.keep_hypotheses, ()), (kernels.split_hypotheses, (IN_PLANE,))):
+        result, whole = keep(*lists, hopeless, offset, *tail), keep(*lists, found, offset, *tail)
+        assert not np.isin([0, 4, 8], result[0]).any()
+        remain = ~np.isin(whole[0], [0, 4, 8])
+        assert np.array_equal(result[1], whole[1][remain])
+        assert np.array_equal(np.diff(result[2]), np.diff(whole[2])[remain])
+        assert result[2][-1] == len(result[3])
+
+
+def test_prefix_sums(kernels, rng):
+    counts = rng.integers(0, 50, (23, 2)).astype(np.int32)
+    counts[[0, 5, 22]] = 0
+    starts, pair_first = kernels.prefix_sums(counts)
+    assert np.array_equal(starts, np.concatenate([np.zeros((1, 2)), np.cumsum(counts, axis=0)]))
+    assert np.array_equal(pair_first, starts[:, 0])
+
+
+def test_row_starts(kernels, lists):
+    image, _, pair_start, _, value, _ = lists
+    pair_first = np.searchsorted(image, np.arange(10)).astype(np.int32)
+    found = kernels.row_starts(pair_first, pair_start)
+    of_hypothesis = np.repeat(image, np.diff(pair_start))
+    assert np.array_equal(found, np.searchsorted(of_hypothesis, np.arange(10)))
+    assert found[-1] == len(value)
+
+
+def stand_ins(kernels, start, offset, value, omitted, limit):
+    """What a search keeps of rows: p, statistics, thresholds on p, and the kept entries with their rows and boosts."""
+    rows = len(start) - 1
+    nothing = np.zeros(rows, np.float32)
+    statistics = kernels.survey_rows(start, offset, nothing, value, None, omitted, limit)
+    entry, image = np.arange(len(value), dtype=np.int32), np.arange(rows, dtype=np.int32)
+    _, _, _, kept, _, boost = kernels.keep_hypotheses(
+        image, image, start, entry, value, np.zeros_like(value), statistics, offset
+    )
+    assert (np.diff(kept) > 0).all()
+    x = value.astype(np.float64)
+    log_sum = np.array([np.logaddexp.reduce(x[first:last]) for first, last in pairwise(start)])
+    p = np.exp(x - np.repeat(log_sum, np.diff(start)))
+    row = np.searchsorted(start, kept, side="right") - 1
+    return p, statistics, np.exp(statistics[:, 2] - log_sum), kept, row, boost.astype(np.float64)
+
+
+@pytest.mark.parametrize("omitted", [1e-6, 1e-3, 3e-2])
+@pytest.mark.parametrize("limit", [2, 16, 64])
+def test_no_more_are_kept_than_the_limit_whatever_the_row(kernels, rows_of_all_shapes, omitted, limit):
+    _, statistics, _, _, row, _ = stand_ins(kernels, *rows_of_all_shapes([1, 2, 17, 300, 4608]), omitted, limit)
+    count = np.bincount(row, minlength=len(statistics))
+    assert (count >= 1).all()
+    assert (count <= limit + 1).all()
+    assert statistics[:, 3].any()
+
+
+@pytest.mark.parametrize("limit", [2, 16, 64])
+def test_entries_above_the_threshold_are_always_kept_for_their_own_mass(kernels, rows_of_all_shapes, limit):
+    start, offset, value = rows_of_all_shapes([17, 300, 4608])
+    p, statistics, threshold, kept, row, boost = stand_ins(kernels, start, offset, value, OMITTED, limit)
+    above = value >= np.repeat(statistics[:, 2], np.diff(start))
+    assert np.isin(np.flatnonzero(above), kept).all()
+    assert not boost[above[kept]].any()
+    drawn = ~above[kept]
+    assert drawn.any()
+    assert (statistics[row[drawn], 3] == 1).all()
+    np.testing.assert_allclose(p[kept[drawn]] * np.exp(boost[drawn]), threshold[row[drawn]], rtol=NATS)
+
+
+@pytest.mark.parametrize("limit", [2, 16, 64])
+def test_the_kept_stand_for_all_the_mass(kernels, rows_of_all_shapes, limit):
+    """To within the mass that one drawn entry stands for, wherever the sample starts."""
+    start, offset, value = rows_of_all_shapes([17, 300, 4608])
+    p, statistics, threshold, kept, row, boost = stand_ins(kernels, start, offset, value, OMITTED, limit)
+    mass = np.bincount(row, p[kept] * np.exp(boost))
+    sampled = statistics[:, 3] > 0
+    slack = threshold * (1 + rounding(np.diff(start))) + NATS
+    assert (np.abs(mass - 1) <= slack)[sampled].all()
+    assert (mass[~sampled] >= 1 - OMITTED * (1 + NATS)).all()
+
+
+def test_every_entry_keeps_its_mass_in_the_mean(kernels, rng, shape):
+    """Over a fine grid of offsets, an entry is drawn as often as its mass asks, but for the ends of its interval."""
+    entries, grid, limit = 300, 500, 16
+    value = np.tile(shape(rng, entries).astype(np.float32), grid)
+    start = np.arange(0, len(value) + 1, entries, dtype=np.int32)
+    offset = ((np.arange(grid) + 0.5) / grid).astype(np.float32)
+    p, statistics, threshold, kept, row, boost = stand_ins(kernels, start, offset, value, 1e-6, limit)
+    assert statistics[:, 3].all()
+    mean = np.bincount(kept % entries, p[kept] * np.exp(boost), minlength=entries) / grid
+    own, above = p[:entries], value[:entries] >= statistics[0, 2]
+    np.testing.assert_allclose(mean[above], own[above], rtol=1e-6)
+    assert np.abs(mean - own).max() <= 3 * threshold[0] / grid
+    assert 1 < np.bincount(row).mean() <= limit + rounding(entries)
+
+
+def test_every_rotation_keeps_its_mass_in_the_mean(kernels, rng):
+    """As hypotheses do, with all its shifts."""
+    rotations, grid, shifts = 200, 400, 3
+    log_sum = np.tile(rng.normal(-300, 2.0, rotations).astype(np.float32), (grid, 1))
+    offset = ((np.arange(grid) + 0.5) / grid).astype(np.float32)
+    start, nothing = np.arange(grid + 1, dtype=np.int32) * rotations, np.zeros(grid, np.float32)
+    statistics = kernels.survey_rows(start, offset, nothing, log_sum, None, 1e-6, 16)
+    _, rotation, pair_start, shift, _, boost = kernels.keep_rotations(log_sum, statistics, offset, shifts)
+    assert np.array_equal(np.diff(pair_start), np.full(len(rotation), shifts))
+    assert np.array_equal(shift, np.tile(np.arange(shifts), len(rotation)))
+    gain = boost.reshape(-1, shifts).astype(np.float64)
+    assert (gain == gain[:, :1]).all()
+    x = log_sum[0].astype(np.float64)
+    p, threshold = (np.exp(y - np.logaddexp.reduce(x)) for y in (x, statistics[0, 2]))
+    mean = np.bincount(rotation, p[rotation] * np.exp(gain[:, 0]), minlength=rotations) / grid
+    assert np.abs(mean - p).max() <= 3 * threshold / grid
+
+
+@pytest.mark.parametrize("count", [65, 100, 1000, 4608])
+def test_a_row_of_equal_entries_is_drawn_from_evenly(kernels, count):
+    """An empty image tells nothing: all its poses are equal, and more than the limit."""
+    value, start = np.zeros(count, np.float32), np.array([0, count], np.int32)
+    _, statistics, _, kept, _, boost = stand_ins(kernels, start, np.array([0.5], np.float32), value, OMITTED, 64)
+    assert statistics[0, 3] == 1
+    assert len(kept) == 64
+    assert set(np.diff(kept)) <= {count // 64, count // 64 + 1}
+    np.testing.assert_allclose(boost, np.log(count / 64), atol=1e-5)
+
+
+@pytest.mark.parametrize("limit", [1, 16, 300])
+def test_a_cut_row_keeps_its_best_entries_and_is_never_left_empty(kernels, rng, limit):
+    start = np.array([0, 4608, 5308, 5358, 5361], np.int32)
+    value = rng.normal(-300.0, 1.5, start[-1]).astype(np.float32)
+    value[:4608] = -7.0  # an empty image: all poses alike
+    _, _, _, kept, row, boost = stand_ins(kernels, start, np.full(4, -1.0, np.float32), value, OMITTED, limit)
+    assert np.count_nonzero(row == 0) == 4608  # one bin, which is kept whole
+    assert not boost.any()
+    for image, (first, last) in enumerate(pairwise(start)):
+        chosen = kept[row == image]
+        assert value[chosen].max() == value[first:last].max()
+        left_out = np.setdiff1d(np.arange(first, last), chosen)
+        assert value[left_out].max(initial=-np.inf) < value[chosen].min()
+
+
+@given(
+    x=st.lists(st.floats(-40, 0), min_size=1, max_size=60).map(np.array),
+    offset=st.floats(0, 1, exclude_max=True),
+    omitted=st.sampled_from([0.0, 1e-6, 1e-3, 0.1]),
+    limit=st.integers(2, 40),
+)
+def test_what_the_twins_keep(x, offset, omitted, limit):
+    start, nothing = np.array([0, len(x)]), np.zeros(len(x))
+    statistics = reference.survey_rows(start, [offset], [0.0], x, nothing, omitted, limit)
+    log_sum, _, threshold, sampled = statistics[0]
+    lists = np.zeros(1, int), np.zeros(1, int), start, np.arange(len(x)), x, nothing
+    _, _, _, kept, _, boost = reference.keep_hypotheses(*lists, statistics, np.array([offset]))
+    assert 1 <= len(kept) <= limit + (offset > 1 - 1e-9)
+    assert np.isin(np.flatnonzero(x >= threshold), kept).all()
+    mass, one = np.sum(np.exp(x[kept] + boost - log_sum)), np.exp(threshold - log_sum)
+    if sampled:
+        assert abs(mass - 1) <= one * (1 + 1e-4) + 1e-9
+    else:
+        assert not boost.any()
+        assert mass >= 1 - omitted - 1e-9
