@@ -18,6 +18,7 @@
  * powers      (B,rings) float4   sum of W, least and largest W times the ring's points, x_r^2            out (ring_powers), in
  * power, lost (D,rings)       mean |Y|^2 of a ring, and what the mean over a cell lost of it             in
  * damping     (rings,)        share of a slice's power that is left when it is averaged over a cell of shifts   in
+ * share                       of the loss that belongs to the level: a quarter for each level below that of the slices   in
  * hidden      (rings,)        most that any cell's mean slice has lost of |Y|^2                          out (hidden_power), in
  * window      (B,)            nats                                                                       out
  * strongest   (B,)            y*^2 of the tail                                                           out (strongest_slices), in
@@ -45,11 +46,11 @@ __kernel void ring_powers(__global const float *restrict image, __global const f
 }
 
 __kernel void hidden_power(__global const float *restrict power, __global const float *restrict lost, __global const float *restrict damping,
-    __global float *restrict hidden, const int directions)
+    __global float *restrict hidden, const int directions, const float share)
 {
     const int r = (int)get_global_id(0), rings = (int)get_global_size(0);
     float most = 0.0f;
-    for (int d = 0; d < directions; d++) most = fmax(most, FMA(1.0f - damping[r], power[d * rings + r], lost[d * rings + r]));
+    for (int d = 0; d < directions; d++) most = fmax(most, FMA(1.0f - damping[r], power[d * rings + r], share * lost[d * rings + r]));
     hidden[r] = most;
 }
 

@@ -142,5 +142,21 @@ def test_windows_without_cells_or_without_sigmas(session, rng, on_grid):
     parts, view, table, _, _ = on_grid(3, random_ctf(rng, 3), snr=1.0)
     window = parts.search.bound.window
     np.testing.assert_array_equal(session.download(window(view, table, 0.0)), 0)
-    np.testing.assert_allclose(session.download(window(view, None, 3)), 4.5)
     np.testing.assert_allclose(session.download(window(view, table, 3)), 4.5, rtol=1e-5)  # exact slices, no cells
+
+
+def test_cells_of_half_the_width_hide_a_quarter(session, rng, search_parts, simulated):
+    """Beyond the tables the window follows from the last one: the root of what is hidden is halved at each level."""
+    truth = simulated(random_rotations(rng, 4), np.zeros((4, 2)), random_ctf(rng, 4), snr=1.0)
+    parts = search_parts(truth, 1, RINGS)
+    parts.search.bound.weigh(parts.loader.load(np.arange(4), np.ones(RINGS)))
+    stages = tuple(Stage(level, float(RINGS), 1e-3, 100) for level in range(2))
+    slices = parts.search.prepare(parts.map, np.eye(3), stages)
+    view = parts.loader.view(parts.loader.load(np.arange(4), np.ones(RINGS)), 0, SHIFTS, of_cells=False)
+    reach = [
+        np.sqrt(session.download(parts.search.bound.window(view, slices.tables[0], 4.0, below))) - np.sqrt(8.0)
+        for below in range(3)
+    ]
+    assert (reach[0] > 1.0).all()
+    np.testing.assert_allclose(reach[1], reach[0] / 2, rtol=1e-4)
+    np.testing.assert_allclose(reach[2], reach[0] / 4, rtol=1e-4)

@@ -238,9 +238,9 @@ class DeviceKernels:
         self._launch("bound.cl", "ring_powers", size, image, weight, rings, powers, weight.shape[1])
         return self._get(powers)
 
-    def hidden_power(self, power, lost, damping):
+    def hidden_power(self, power, lost, damping, share):
         hidden = self._empty(damping.shape)
-        self._launch("bound.cl", "hidden_power", damping.shape, power, lost, damping, hidden, len(power))
+        self._launch("bound.cl", "hidden_power", damping.shape, power, lost, damping, hidden, len(power), share)
         return self._get(hidden)
 
     def cell_windows(self, powers, hidden, sigmas):

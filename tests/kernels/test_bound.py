@@ -83,7 +83,7 @@ def test_hidden_power(kernels, case, rng):
     power, lost = rng.random((2, 13, RINGS), dtype=np.float32)
     damping = rng.random(RINGS, dtype=np.float32)
     np.testing.assert_allclose(
-        kernels.hidden_power(power, lost, damping), reference.hidden_power(power, lost, damping), rtol=SUM
+        kernels.hidden_power(power, lost, damping, 0.25), reference.hidden_power(power, lost, damping, 0.25), rtol=SUM
     )
 
 

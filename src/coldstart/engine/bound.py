@@ -31,28 +31,31 @@ class PoseBound:
             "ring_powers", (plane.rings, len(batch)), batch.image, batch.weight, table.rings, self._powers, plane.stride
         )
 
-    def window(self, view: View, table: SliceTable | None, sigmas: float) -> DeviceArray:
+    def window(self, view: View, table: SliceTable, sigmas: float, levels_below: int = 0) -> DeviceArray:
         """Nats by which the true pose's cell may fall behind the best one, (B,) float32; none without sigmas.
 
         Parameters
         ----------
         view : View
             Of the level.
-        table : SliceTable or None
-            Mean slices of the level's cells; None where its cells are judged by their centres.
+        table : SliceTable
+            Mean slices of the level's cells, or of the finest level that has them.
         sigmas : float
             Standard deviations of the noise.
+        levels_below : int
+            Levels from the table's to the one in question: a cell of half the width hides a quarter of the power.
         """
         session, images = self._session, self._powers.shape[0]
         window = session.array("window", (images,), np.float32)
         if sigmas == 0.0:
             return session.zero(window)
-        if table is None:
-            return session.upload("window", np.full(images, 0.5 * sigmas**2, np.float32))
         hidden = session.array("hidden power", (table.rings,), np.float32)
         damping = session.upload("ring damping", view.damping[: table.rings].astype(np.float32))
         directions = table.power.shape[0]
-        self._program.launch("hidden_power", (table.rings,), table.power, table.lost, damping, hidden, directions)
+        self._program.launch(
+            "hidden_power", (table.rings,), table.power, table.lost, damping, hidden, directions,
+            0.25**levels_below,
+        )  # fmt: skip
         self._program.launch(
             "cell_windows", (images,), self._powers, hidden, window, table.rings, self._powers.shape[1],
             float(sigmas),

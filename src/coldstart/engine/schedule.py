@@ -188,7 +188,7 @@ def stages(radius: float, care: Thoroughness, sigmas: float = 0.0) -> tuple[Stag
     finest = finest_level(radius, care.step_radians)
     reach = [min(radius, DENSE_RADIUS), *(min(radius, CELL_RADIUS * 2**level) for level in range(1, finest))]
     steps = [
-        Stage(level, r, care.omitted, care.limit(level), sigmas if care.bounded else 0.0)
+        Stage(level, r, care.omitted, care.limit(level), sigmas if care.bounded and level <= FINEST_LEVEL else 0.0)
         for level, r in enumerate(reach[:finest])
     ]
     swept = min(finest - 1, FINEST_LEVEL)

@@ -189,7 +189,7 @@ class PoseSearch:
         for stage, following in zip_longest(stages, stages[1:]):
             view = self._view(batch, stage, shifts, stages)
             self.score(found, view, slices, inner, stage.radius)
-            window = self.bound.window(view, self._table(slices, stage), stage.sigmas)
+            window = self._window(view, slices, stage)
             survey = self._lists.survey(found, stage.rule, window, self._offset(batch, rng))
             products = found.hypotheses * (self._points(stage.radius, stage.level) - self._points(inner, stage.level))
             candidates, inner = found.hypotheses, stage.radius
@@ -234,7 +234,7 @@ class PoseSearch:
         self.bound.weigh(batch)
         view = self._view(batch, stages[0], shifts, stages)
         log_sums = self.score_coarse(batch, view, slices.tables[0], stages[0].radius)
-        window = self.bound.window(view, None, 0.0)
+        window = self.bound.window(view, slices.tables[0], 0.0)
         return self._ess(self._lists.survey_rotations(log_sums, Rule(1.0, 1), window, self._offset(batch, None)))
 
     def _coarse(
@@ -245,7 +245,7 @@ class PoseSearch:
         first = stages[0]
         view = self._view(batch, first, shifts, stages)
         log_sums = self.score_coarse(batch, view, slices.tables[0], first.radius)
-        window = self.bound.window(view, slices.tables[0], first.sigmas)
+        window = self._window(view, slices, first)
         survey = self._lists.survey_rotations(log_sums, first.rule, window, self._offset(batch, rng))
         found = self._lists.rotations(log_sums, survey, len(shifts.coarse))
         poses = len(batch) * len(rotation_grid(0)) * len(shifts.coarse)
@@ -272,8 +272,11 @@ class PoseSearch:
     def _view(self, batch: Minibatch, stage: Stage, shifts: ShiftGrid, stages: tuple[Stage, ...]) -> View:
         return self._loader.view(batch, stage.level, shifts, of_cells=stage.level < stages[-1].level)
 
-    def _table(self, slices: MapSlices, stage: Stage) -> SliceTable | None:
-        return slices.tables[stage.level] if stage.level < len(slices.tables) else None
+    def _window(self, view: View, slices: MapSlices, stage: Stage) -> DeviceArray:
+        """The bound's window; what cells beyond the tables hide follows from the last table."""
+        last = len(slices.tables) - 1
+        table = slices.tables[min(stage.level, last)]
+        return self.bound.window(view, table, stage.sigmas, max(stage.level - last, 0))
 
     def _points(self, radius: float, level: int) -> int:
         plane = self._rings.table(level).plane

@@ -19,9 +19,11 @@ def ring_powers(image: Array, weight: Array, rings: Array) -> Real:
     return np.moveaxis(np.array(columns), 2, 0)
 
 
-def hidden_power(power: Array, lost: Array, damping: Array) -> Real:
-    """Most that any cell's mean slice has lost of |Y|^2, (rings,) float64."""
-    return np.asarray((lost + (1.0 - np.asarray(damping, dtype=np.float64)) * power).max(axis=0))
+def hidden_power(power: Array, lost: Array, damping: Array, share: float) -> Real:
+    """Most that any cell's mean slice has lost of |Y|^2, a share of `lost` and what damping takes: (rings,) float64."""
+    return np.asarray(
+        (share * np.asarray(lost, dtype=np.float64) + (1.0 - np.asarray(damping, dtype=np.float64)) * power).max(axis=0)
+    )
 
 
 def cell_windows(powers: Array, hidden: Array, sigmas: float) -> Real:
