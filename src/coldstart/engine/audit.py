@@ -23,6 +23,9 @@ from coldstart.model.state import BoundAudit
 SAME_WEIGHT_NATS = 1e-2
 """Two sums of the same terms in another order may differ by this much: the best pose was kept if its weight was."""
 
+TOGETHER = 8
+"""Images whose grids are searched together: a grid's scores take 12 bytes a rotation and image."""
+
 
 @dataclass(frozen=True, slots=True)
 class Exhaustive:
@@ -71,8 +74,8 @@ class Auditor:
         stages = self.auditable(stages)
         slices = self._search.prepare(slices.volume, slices.turn, stages)
         kept, lost = [], []
-        for row in rows:
-            batch = self._loader.load(np.array([row]), variance)
+        for part in np.array_split(rows, -(-len(rows) // TOGETHER)):
+            batch = self._loader.load(part, variance)
             found = self._search.run(batch, slices, shifts, stages, rng=None)
             whole = self.exhaustive(batch, slices, shifts, stages[-1])
             kept.append(found.best_weight >= whole.best_weight - SAME_WEIGHT_NATS)
@@ -88,9 +91,10 @@ class Auditor:
 
     def exhaustive(self, batch: Minibatch, slices: MapSlices, shifts: ShiftGrid, last: Stage) -> Exhaustive:
         """All poses of the last stage's level at its radius."""
-        scorer = self._scorers.setdefault(last.level, GridScorer(self._session, last.level, track_best=True))
+        if last.level not in self._scorers:
+            self._scorers[last.level] = GridScorer(self._session, last.level, track_best=True)
         view = self._loader.view(batch, last.level, shifts, of_cells=False)
-        scores = scorer.score(len(batch), view, slices.tables[last.level], last.radius)
+        scores = self._scorers[last.level].score(len(batch), view, slices.tables[last.level], last.radius)
         log_sum = self._session.download(scores.log_sum).astype(np.float64)
         tracked = (scores.best_weight, scores.best_shift)
         weight, shift = (self._session.download(array) for array in tracked if array is not None)
