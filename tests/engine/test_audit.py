@@ -94,5 +94,6 @@ def test_the_audit_ends_at_the_finest_level_on_the_rings(audited):
     stages = plan(FINEST_LEVEL + 1, 1e-3, 100)
     last = replace(stages[-1], radius=7.0, omitted=0.2)
     ended = auditor.auditable((*stages[:-1], last))
-    assert ended == (*stages[:-1], replace(last, level=FINEST_LEVEL))
+    on_rings = replace(stages[FINEST_LEVEL], radius=7.0)  # with all rings of the search
+    assert ended == (*stages[:FINEST_LEVEL], on_rings, replace(last, level=FINEST_LEVEL))
     assert auditor.auditable(stages[: FINEST_LEVEL + 1]) == stages[: FINEST_LEVEL + 1]

@@ -179,9 +179,9 @@ def test_the_search_is_as_fine_as_the_resolution_needs(radius, care):
     assert all(stage.omitted <= 10 * max(care.omitted, 1e-4) for stage in levels[:-1])
 
 
-@pytest.mark.parametrize(("radius", "swept"), [(5.0, []), (12.0, [1]), (20.0, [2]), (60.0, [2])])
+@pytest.mark.parametrize(("radius", "swept"), [(5.0, []), (12.0, [1, 1]), (20.0, [2, 2]), (60.0, [2, 2])])
 def test_the_posing_pass_keeps_to_the_bound_and_sweeps_around_the_best_cells(radius, swept):
-    """Once, at the finest level above the last whose grid turns the rings onto themselves."""
+    """Twice, at the finest level above the last whose grid turns the rings onto themselves."""
     levels = stages(radius, POSING, 3.5)
     assert [stage.level for stage in levels if stage.sweep] == swept
     for before, stage in pairwise(levels):

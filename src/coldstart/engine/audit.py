@@ -83,11 +83,15 @@ class Auditor:
         return BoundAudit.of(np.concatenate(kept), np.concatenate(lost))
 
     def auditable(self, stages: tuple[Stage, ...]) -> tuple[Stage, ...]:
-        """The same search, ended at the finest level on the rings."""
+        """The same search, ended at the finest level on the rings: its stages there take all rings."""
         finest = self._search.finest_level
         if stages[-1].level <= finest:
             return stages
-        return (*(s for s in stages if s.level <= finest), replace(stages[-1], level=finest))
+        last = replace(stages[-1], level=finest)
+        return (
+            *(replace(s, radius=last.radius) if s.level == finest else s for s in stages if s.level <= finest),
+            last,
+        )
 
     def exhaustive(self, batch: Minibatch, slices: MapSlices, shifts: ShiftGrid, last: Stage) -> Exhaustive:
         """All poses of the last stage's level at its radius."""

@@ -58,6 +58,9 @@ class Thoroughness:
 LEARNING = Thoroughness(omitted=1e-3, omitted_last=0.03, limits=(16,))
 DENSE = Thoroughness(omitted=1e-2, omitted_last=0.03, limits=(64,))
 POSING = Thoroughness(omitted=1e-6, omitted_last=0.01, limits=(128, 48, 16), step_radians=1.0, bounded=True)
+SWEEPS = 2
+"""How often the poses around the best ones are looked at: the best one may be two steps from what is left of it."""
+
 SEED_OMITTED = 1e-3
 """Mass that may be left out of the poses around which a sweep looks: it is for the best ones."""
 
@@ -194,5 +197,5 @@ def stages(radius: float, care: Thoroughness, sigmas: float = 0.0) -> tuple[Stag
     swept = min(finest - 1, FINEST_LEVEL)
     if care.bounded and swept > 0:
         seeds = replace(steps[swept], omitted=SEED_OMITTED)
-        steps[swept : swept + 1] = [seeds, replace(steps[swept], sweep=True)]
+        steps[swept : swept + 1] = [seeds, *SWEEPS * [replace(steps[swept], sweep=True)]]
     return (*steps, Stage(finest, radius, care.omitted_last, care.limit(finest)))
