@@ -79,7 +79,6 @@ def test_rows_are_independent():
 
 @pytest.mark.skipif(not REFERENCE.is_file(), reason="the benchmark's geometry is not beside the repository")
 def test_against_the_benchmarks_formula():
-    pytest.importorskip("finufft", reason="the benchmark's geometry needs finufft")
     spec = importlib.util.spec_from_file_location("benchmark_geometry", REFERENCE)
     geometry = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(geometry)
