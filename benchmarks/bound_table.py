@@ -169,7 +169,9 @@ class Trial:
             "value": np.zeros(len(rotation), np.float32),
             "boost": np.zeros(len(rotation), np.float32),
         }
-        found = Candidates(level, **{name: self._session.upload(f"trial {name}", c) for name, c in columns.items()})
+        found = Candidates(
+            level, groups=1, **{name: self._session.upload(f"trial {name}", c) for name, c in columns.items()}
+        )
         self._on.job.search.score(found, view, slices, 0.0, radius)
         return self._session.download(found.value)
 

@@ -28,8 +28,8 @@ from numpy.typing import NDArray
 from true_map import Converged, Simulated, converged, simulate
 
 from coldstart.compute.session import open_session
-from coldstart.engine.abinitio import grid_side
 from coldstart.engine.images import Minibatch
+from coldstart.engine.parts import grid_side
 from coldstart.engine.schedule import LEARNING, POSING, shift_grid, stages
 from coldstart.model.pose_grid import rotation_grid
 
@@ -112,7 +112,7 @@ def _cost(run: Converged, batch: Minibatch, radius: float, kind: str) -> Cost:
         lambda: job.backprojector.run(batch, found, prepared, radius, side, residual=learning)
     )
     if learning:
-        state = updater.start(run.map)
+        state = updater.start(run.maps)
         update, _ = timed(lambda: updater.step(state, gradient, RATE, radius))
     else:
         update, _ = timed(lambda: updater.solution(gradient, radius))

@@ -10,10 +10,11 @@ from numpy.typing import NDArray
 from coldstart.compute.session import Session
 from coldstart.demo.molecule import make_molecule, molecule_map
 from coldstart.demo.simulate import clean_images, coloured_noise, random_ctf
-from coldstart.engine.abinitio import AbInitio, grid_side
+from coldstart.engine.abinitio import AbInitio
+from coldstart.engine.parts import grid_side
 from coldstart.engine.slices import FourierMap
 from coldstart.engine.start import initial_noise
-from coldstart.engine.update import PADDING, resize_map
+from coldstart.engine.update import resize_maps
 from coldstart.model.particles import Ctf, Particles
 from coldstart.model.so3 import random_rotations
 from coldstart.params import AbInitioParams
@@ -54,12 +55,12 @@ class Simulated:
 
 @dataclass(frozen=True, slots=True)
 class Converged:
-    """A run whose map is the truth: the parts of the engine, the map on the device, and the noise."""
+    """A run whose map is the truth: the parts of the engine, the map on the device and here, and the noise."""
 
     job: AbInitio
     volume: FourierMap
     noise_variance: NDArray[np.float64]
-    map: NDArray[np.float32]
+    maps: NDArray[np.float32]
 
 
 def simulate(
@@ -90,7 +91,6 @@ def converged(simulated: Simulated, amplitude: float, radius: float, session: Se
     settings = AbInitioParams(max_resolution_angstrom=finest, initial_resolution_angstrom=max(35.0, finest), **params)
     images = np.float32(amplitude) * simulated.signal + simulated.noise
     job = AbInitio(particles, Stack(images), settings, session)
-    volume = resize_map(simulated.density, grid_side(radius)) * np.float32(amplitude / box)
-    padded = session.upload("volume", job.updater(radius).sliceable(volume))
+    volumes = resize_maps(simulated.density[None], grid_side(radius)) * np.float32(amplitude / box)
     noise = initial_noise(settings, job.preparer, np.arange(simulated.count)).background
-    return Converged(job, FourierMap(padded, PADDING), noise, volume)
+    return Converged(job, job.on_device(volumes), noise, volumes)

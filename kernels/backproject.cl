@@ -1,4 +1,4 @@
-/* The M-step: images gathered into weighted slices, slices into the numerator and denominator of the map.
+/* The M-step: images gathered into weighted slices, slices into the numerator and denominator of their class's map.
  *
  *   Z_dl = sum_e gamma_e conj(S_l'(t_e)) A_el',   U_dl = sum_e gamma_e W_el'       over the entries e of direction d; l' is l turned
  *                                                                             back by the entry's in-plane angle
@@ -15,8 +15,8 @@
  * rings         (rings,4) int         start in rows, half points, start in whole turns, points a step   in
  * gathered      (slices,2,stride)     Z                                                 out (gather_slices), in
  * gathered_weight (slices,stride)     U                                                 out (gather_slices), in
- * rows          (slices,8)            rotation rows in points of the target grid        in
- * accumulator   (copies,side,side,width,3) long: N real, N imaginary, D, times `scale`  in/out (insert_slices)
+ * rows          (slices,8)            rotation rows in points of the target grid, and class (grid.cl)   in
+ * accumulator   (copies,K,side,side,width,3) long: N real, N imaginary, D, times `scale`   in/out (insert_slices)
  * slice         (D,2,circle)          Y of all directions, whole turns                  in
  * direction     (slices,)             of each slice                                     in
  * residual      (slices,rings)        unitless                                          out (slice_residual)
@@ -104,19 +104,21 @@ inline void insert_point(__global long *target, Cell c, float re, float im, floa
 
 __kernel void insert_slices(__global const float *restrict kx, __global const float *restrict ky, __global const float *restrict rows,
     __global const float *restrict gathered, __global const float *restrict gathered_weight, __global long *restrict accumulator,
-    const int slices, const int count, const int stride, const int side, const int width, const float scale)
+    const int slices, const int count, const int stride, const int classes, const int side, const int width, const float scale)
 {
+    const size_t points = (size_t)side * side * width;
 #if ATOMIC
     const int first = (int)get_global_id(1), step = slices, start = (int)get_global_id(0) * CHUNK;
     const int end = min(start + CHUNK, count);
-    __global long *target = accumulator;
+    __global long *copy = accumulator;
 #else
     const int first = (int)get_global_id(0), step = (int)get_global_size(0), start = 0, end = count;
-    __global long *target = accumulator + (size_t)first * side * side * width * 3;
+    __global long *copy = accumulator + first * classes * points * 3;
 #endif
     for (int r = first; r < slices; r += step) {
         __global const float *m = rows + 8 * (size_t)r;
         const float ax = m[0], ay = m[1], az = m[2], bx = m[4], by = m[5], bz = m[6];
+        __global long *target = copy + (size_t)m[3] * points * 3;
         __global const float *zr = gathered + (size_t)r * 2 * stride, *zi = zr + stride, *u = gathered_weight + (size_t)r * stride;
         for (int l = start; l < end; l++) {
             if (u[l] == 0.0f) continue; /* a pad, or a zero of the CTF */

@@ -7,13 +7,13 @@
  *
  * buffer         shape                    unit                                                          in/out
  * slice          (D,2,circle)             Y, whole turns                                                in
- * volume         (side,side,width) float2, padded Fourier volume                                        in
+ * volume         (K,side,side,width) float2   padded Fourier volume of each class                       in
  * kx, ky         (stride,)                cycles a box, ring by ring                                    in
  * image          (B,2,stride)             A, real and imaginary planes                                  in
  * weight         (B,stride)               W                                                             in
  * phase          (S,2,stride)             S_l(t), real and imaginary planes                             in
  * rings          (rings,4) int            start in rows, half points, start in whole turns, points a step   in
- * rows           (pairs,8)                rotation rows in padded points                                in
+ * rows           (pairs,8)                rotation rows in padded points, and class (grid.cl)           in
  * pair_image     (pairs,)                 image of a pair                                               in
  * pair_rotation  (pairs,)                 cell of the rotation grid: direction * in_plane + angle        in
  * pair_start     (pairs+1,)               first hypothesis of a pair                                    in
@@ -98,6 +98,7 @@ __kernel void score_poses(__global const float2 *restrict volume, __global const
     __global const float *w = weight + (size_t)pair_image[pair] * stride;
     FV zr[CHUNK / VW], zi[CHUNK / VW];
 
+    volume += (size_t)m[3] * side * side * width;
     for (int start = begin; start < count; start += CHUNK) {
         const int length = min(CHUNK, count - start);
         float *yr = (float *)zr, *yi = (float *)zi;

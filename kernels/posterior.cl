@@ -3,8 +3,8 @@
  *   x = value + boost,   p = exp(x - max x),   Z = sum p,   ESS = Z^2 / sum p^2
  *
  * Kept whole: entries within `window` nats of the best one, and as many more, most probable first, as it takes to keep all but
- * `omitted` of the mass; both in whole bins, of 1/8 nat unless the window is wider than 64 nats. Where that would take more than `limit` entries, the row is sampled: the
- * threshold is the lowest at which sum min(1, p / threshold) <= limit, entries above it are kept, and of those below a
+ * `omitted` of the mass; both in whole bins, of 1/8 nat unless the window is wider than 64 nats. Where that would take more than
+ * `limit` entries, the row is sampled: the threshold is the lowest at which sum min(1, p / threshold) <= limit, entries above it are kept, and of those below a
  * systematic sample in proportion to p, each standing for the mass `threshold`. Sums over the kept entries are then right in the
  * mean, whatever the limit. A row whose offset is negative is cut instead: the bins that hold at most `limit` entries are kept, and
  * always the first. Entries more than 27.6 nats under the best one count as zero, unless they are within the window.
@@ -12,7 +12,7 @@
  * buffer      shape       unit                                                              in/out
  * row_start   (rows+1,)   first entry of a row                                              in
  * offset      (rows,)     where the systematic sample starts, in [0, 1); negative: cut      in
- * window      (rows,)     nats                                                              in
+ * window      (B,)        nats; row i is of image i / groups                                in
  * value       (entries,)  log weight                                                        in
  * boost       (entries,)  log of the mass an entry stands for over its own                  in (absent: 0)
  * statistics  (rows,4)    log sum exp x, ESS, threshold on x, 1 where the limit acted        out
@@ -30,12 +30,13 @@
 
 __kernel void survey_rows(__global const int *restrict row_start, __global const float *restrict offset, __global const float *restrict window,
     __global const float *restrict value, __global const float *restrict boost, __global float4 *restrict statistics, const int rows,
-    const int boosted, const float omitted, const int limit)
+    const int groups, const int boosted, const float omitted, const int limit)
 {
     const int row = (int)get_global_id(0);
     if (row >= rows) return;
     const int first = row_start[row], last = row_start[row + 1];
-    const float range = fmax(window[row], RANGE), reach = fmax(window[row], REACH), per_nat = BINS / range;
+    const float near = window[row / groups];
+    const float range = fmax(near, RANGE), reach = fmax(near, REACH), per_nat = BINS / range;
     float high = -FLT_MAX, squares = 0.0f, mass[BINS];
     int count[BINS];
     for (int j = first; j < last; j++) {
@@ -59,7 +60,7 @@ __kernel void survey_rows(__global const int *restrict row_start, __global const
         sum += mass[i];
         entries += count[i];
     }
-    const int all = entries, within = min((int)ceil(window[row] * per_nat), BINS);
+    const int all = entries, within = min((int)ceil(near * per_nat), BINS);
     while (bins > within && below + mass[bins - 1] <= omitted * sum) {
         below += mass[--bins];
         entries -= count[bins];

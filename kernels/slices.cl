@@ -1,6 +1,6 @@
-/* Central slices of the map on rings, and their means over the cells of the search grid.
+/* Central slices of the maps on rings, and their means over the cells of the search grid.
  *
- *   Y_dl = V(A_d^T l)                                                     A_d: direction d at its first in-plane angle
+ *   Y_dl = V_k(A_d^T l)                                  A_d: direction d at its first in-plane angle, k: its class
  *   mean slice of a cell = mean of the slices of its 8 children           4 directions, 2 in-plane angles
  *   power_dr = mean over ring r of |Y_dl|^2,   lost_dr = mean over the cell of that power - power of the mean slice
  *
@@ -8,18 +8,18 @@
  * from the angle's point on, conjugated (imaginary part negated) beyond half a turn.
  *
  * buffer        shape                     unit                                                            in/out
- * volume        (side,side,width) float2  padded Fourier volume                                           in
+ * volume        (K,side,side,width) float2   padded Fourier volume of each class                           in
  * kx, ky        (stride,)                 cycles a box, ring by ring                                      in
- * rows          (D,8)                     rotation rows in padded points, of each direction               in
+ * rows          (D,8)                     rotation rows in padded points and class (grid.cl), of each direction   in
  * rings         (rings,4) int             start in rows, half points, start in whole turns, points a step in
  * excess        (rings,)                  power that the volume's blur has taken, over what it has left   in
  * slice         (D,2,circle)              Y, real and imaginary planes, whole turns                       out
  * power, lost   (D,rings)                 |map|^2                                                         out
  * fine_*        (4D,2,fine_circle), (4D,fine_count) of the next level; children of direction d are 4d to 4d+3   in
  * turns         (4,9)                     small rotations                                                 in
- * blurred       (side,side,width) float2  mean of the volume over them, zero beyond the radius            out
+ * blurred       (K,side,side,width) float2   mean of the volumes over them, zero beyond the radius         out
  *
- * launch: make_slices, mean_slices (rings, D); blur_volume (side, side)
+ * launch: make_slices, mean_slices (rings, D); blur_volume (K side, side)
  * twins: reference.make_slices, reference.mean_slices, reference.blur_volume
  */
 #include "fourier.h"
@@ -43,6 +43,7 @@ __kernel void make_slices(__global const float2 *restrict volume, __global const
     __global float *re = slice + (size_t)d * 2 * circle + rings[r].s2, *im = re + circle;
     const float ax = m[0], ay = m[1], az = m[2], bx = m[4], by = m[5], bz = m[6];
     float sum = 0.0f;
+    volume += (size_t)m[3] * side * side * width;
     for (int a = 0; a < half_points; a++) {
         const float u = kx[start + a], v = ky[start + a];
         const float2 y = sample(volume, FMA(ax, u, bx * v), FMA(ay, u, by * v), FMA(az, u, bz * v), side, width);
@@ -87,8 +88,9 @@ __kernel void mean_slices(__global const float *restrict fine_slice, __global co
 __kernel void blur_volume(__global const float2 *restrict volume, __global const float *restrict turns, __global float2 *restrict blurred,
     const float radius, const int side, const int width)
 {
-    const int iz = (int)get_global_id(0), iy = (int)get_global_id(1);
+    const int row = (int)get_global_id(0), iz = row % side, iy = (int)get_global_id(1);
     const float z = (float)(iz - side / 2), y = (float)(iy - side / 2);
+    volume += (size_t)(row / side) * side * side * width;
     for (int ix = 0; ix < width; ix++) {
         const float x = (float)ix;
         float2 sum = (float2)(0.0f);
@@ -99,6 +101,6 @@ __kernel void blur_volume(__global const float2 *restrict volume, __global const
                     FMA(q[6], x, FMA(q[7], y, q[8] * z)), side, width);
             }
         }
-        blurred[((size_t)iz * side + iy) * width + ix] = sum;
+        blurred[((size_t)row * side + iy) * width + ix] = sum;
     }
 }

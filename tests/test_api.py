@@ -6,106 +6,99 @@ import sys
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 from coldstart import AbInitioParams
 from coldstart.api import reconstruct, run_job
-from coldstart.api.job import is_snapshot_iteration
+from coldstart.api.record import is_snapshot_iteration
 from coldstart.api.usage import Usage, peak_host_bytes
-from coldstart.demo.files import DemoSet, write_demo_set
 from coldstart.engine import abinitio as engine
 from coldstart.errors import DeviceError, OutputError, ParticleFileError
 from coldstart.io.results import RunFolder
+from coldstart.io.run_records import ClassSummary
 from coldstart.io.star import read_particles
 from coldstart.model.particles import Particles
-from coldstart.model.state import BoundAudit, IterationStats, Phase, PoseTable, RunResult, Snapshot, StageCount
+from coldstart.model.state import BoundAudit, RunResult, Snapshot
 
-ITERATIONS = 30
-BOX = 16
-
-
-def stats(iteration: int, phase: Phase = "initial") -> IterationStats:
-    return IterationStats(
-        iteration=iteration,
-        iterations=ITERATIONS + 1,
-        phase=phase,
-        resolution_angstrom=30.0,
-        fourier_radius=7.5,
-        minibatch=9,
-        learning_rate=0.4,
-        noise_scale=1.0,
-        ess_rotations=10.0,
-        ess_poses=2.0,
-        ess_fraction=0.01,
-        angular_step_deg=15.0,
-        log_likelihood=-1.0,
-        map_change=0.1,
-        image_visits=9 * iteration,
-        sampled_fraction=0.0,
-        seconds=0.1,
-        limited_fraction=0.5,
-        evaluated_fraction=0.25,
-        stages=(StageCount(0, 7.5, 9, 900, 90, 9000),),
-    )
+ITERATIONS = 30  # of the stand-in
 
 
-def stand_in(particles: Particles, images: object, params: object, session: object, should_stop: Callable[[], bool]):  # type: ignore[no-untyped-def]
-    """Yields as the engine does, without working: every iteration, then the posing of all but the last particle."""
-    volumes = np.random.default_rng(0).random((1, BOX, BOX, BOX), dtype=np.float32)
-    done = []
-    for iteration in range(1, ITERATIONS + 1):
-        done.append(stats(iteration))
-        yield Snapshot(done[-1], volumes, 14.0)
-        if should_stop():
-            break
-    audit = BoundAudit(2, 1.0, 1e-6, 2e-6) if params.verify_bound else None  # type: ignore[attr-defined]
-    done.append(replace(stats(len(done) + 1, "posing"), evaluated_fraction=0.125, audit=audit))
-    yield Snapshot(done[-1], volumes, 14.0)
-    used = particles.count - 1
-    zeros = np.zeros(used)
-    poses = PoseTable(
-        np.arange(used), np.zeros((used, 3)), np.zeros((used, 2)), np.zeros(used, np.int64), zeros, zeros, zeros
-    )
-    return RunResult(volumes, 14.0, poses, tuple(done), (28.0,), "stand-in", 5, stopped_early=should_stop())
-
-
-@pytest.fixture(scope="module")
-def demo_set(tmp_path_factory: pytest.TempPathFactory) -> DemoSet:
-    return write_demo_set(tmp_path_factory.mktemp("set"), images=6, box_px=BOX, pixel_size_angstrom=14.0)
-
-
-@pytest.fixture
-def with_stand_in(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(engine, "abinitio", stand_in)
-
-
-@pytest.mark.usefixtures("with_stand_in")
-def test_job_writes_the_whole_folder(demo_set: DemoSet, tmp_path: Path) -> None:
+@pytest.mark.usefixtures("stand_in")
+def test_job_writes_the_whole_folder(small_set: Path, tmp_path: Path) -> None:
     seen: list[int] = []
     summary = run_job(
-        demo_set.particles_path,
+        small_set,
         tmp_path / "out",
         AbInitioParams(seed=4),
         on_iteration=lambda s: seen.append(s.stats.iteration),
     )
     folder = RunFolder(tmp_path / "out")
     assert seen == list(range(1, ITERATIONS + 2))
-    results = {"volume.mrc", "particles.star", "particles_unused.star", "report.html"}
+    maps, tables = {"volume.mrc", "volume_flipped.mrc"}, {"particles.star", "particles_flipped.star"}
+    results = maps | tables | {"particles_unused.star", "all_volumes.zip", "report.html"}
     written = {path.name for path in folder.path.iterdir()}
     assert written == {"params.json", "summary.json", "log.jsonl", "snapshots"} | results
     assert folder.load_params() == AbInitioParams(seed=4)
     assert folder.load_summary() == summary
     assert (summary.status, summary.particles_used, summary.particles_unused) == ("completed", 5, 1)
     assert (summary.iterations, summary.image_visits) == (ITERATIONS, 9 * (ITERATIONS + 1))
-    assert summary.classes[0].particle_share == 1.0
+    assert summary.classes == (ClassSummary(1, 29.0, 1.0, 5, 0.5),)
+    assert (summary.symmetry, summary.resolution_angstrom, summary.class_similarity) == ("C1", 28.0, None)
+    assert summary.notes == ("from the engine",)
     assert [row.iteration for row in folder.load_iterations()] == seen
 
 
-@pytest.mark.usefixtures("with_stand_in")
-def test_summary_and_report_tell_what_the_search_evaluated(demo_set: DemoSet, tmp_path: Path) -> None:
-    run_job(demo_set.particles_path, tmp_path / "out", AbInitioParams())
+@pytest.mark.usefixtures("stand_in")
+def test_particles_beyond_those_to_use_are_in_no_output(small_set: Path, tmp_path: Path) -> None:
+    summary = run_job(small_set, tmp_path / "out", AbInitioParams(particles_to_use=4))
+    folder = RunFolder(tmp_path / "out")
+    assert (summary.particles_used, summary.particles_unused) == (3, 1)
+    names = [
+        name
+        for path in (folder.particles_path, folder.unused_path)
+        for name in read_particles(path)[0].table.columns["rlnImageName"].tolist()
+    ]
+    assert [int(name.split("@")[0]) for name in names] == [1, 2, 3, 4]
+
+
+@pytest.mark.usefixtures("stand_in")
+def test_fewer_particles_than_wanted_are_noted(small_set: Path, tmp_path: Path) -> None:
+    summary = run_job(small_set, tmp_path / "out", AbInitioParams(particles_to_use=1000))
+    assert summary.notes == ("1,000 particles were to be used, but the input has only 6.", "from the engine")
+    assert (summary.particles_used, summary.particles_unused) == (5, 1)
+
+
+@pytest.mark.parametrize("classes", [1, 3])
+def test_summary_counts_the_particles(
+    small_set: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    made_up_result: Callable[..., RunResult],
+    stand_in: Any,
+    classes: int,
+) -> None:
+    """Of six particles four were drawn, one was posed besides, and one has no pose."""
+    posterior = np.eye(classes)[np.arange(5) % 2 % classes]
+    result = made_up_result(posterior, used=np.array([True, True, True, True, False]))
+
+    def give(*arguments: object) -> Iterator[Snapshot]:
+        yield Snapshot(stand_in.stats(1), result.volumes, 14.0)
+        return replace(result, iterations=(stand_in.stats(1),))
+
+    monkeypatch.setattr(engine, "abinitio", give)
+    summary = run_job(small_set, tmp_path / "out", AbInitioParams())
+    assert (summary.particles_used, summary.particles_unused) == (4, 2)
+    assert [entry.particles for entry in summary.classes] == ([5] if classes == 1 else [3, 2, 0])
+    assert RunFolder(tmp_path / "out").load_summary() == summary
+    assert (summary.class_similarity is None) == (classes == 1)
+
+
+@pytest.mark.usefixtures("stand_in")
+def test_summary_and_report_tell_what_the_search_evaluated(small_set: Path, tmp_path: Path) -> None:
+    run_job(small_set, tmp_path / "out", AbInitioParams())
     summary = json.loads((tmp_path / "out" / "summary.json").read_text(encoding="utf-8"))
     assert summary["search"] == {
         "evaluated_fraction": 0.125,
@@ -120,9 +113,9 @@ def test_summary_and_report_tell_what_the_search_evaluated(demo_set: DemoSet, tm
     assert "Checked against the whole grid" not in report
 
 
-@pytest.mark.usefixtures("with_stand_in")
-def test_an_audit_of_the_search_goes_into_summary_log_and_report(demo_set: DemoSet, tmp_path: Path) -> None:
-    summary = run_job(demo_set.particles_path, tmp_path / "out", AbInitioParams(verify_bound=0.5))
+@pytest.mark.usefixtures("stand_in")
+def test_an_audit_of_the_search_goes_into_summary_log_and_report(small_set: Path, tmp_path: Path) -> None:
+    summary = run_job(small_set, tmp_path / "out", AbInitioParams(verify_bound=0.5))
     folder = RunFolder(tmp_path / "out")
     assert summary.verify_bound == BoundAudit(2, 1.0, 1e-6, 2e-6)
     assert folder.load_summary() == summary
@@ -130,20 +123,20 @@ def test_an_audit_of_the_search_goes_into_summary_log_and_report(demo_set: DemoS
     assert "Checked against the whole grid" in folder.report_path.read_text(encoding="utf-8")
 
 
-@pytest.mark.usefixtures("with_stand_in")
-def test_snapshots_span_the_run_and_leave_out_the_posing(demo_set: DemoSet, tmp_path: Path) -> None:
-    run_job(demo_set.particles_path, tmp_path / "out", AbInitioParams())
+@pytest.mark.usefixtures("stand_in")
+def test_snapshots_span_the_run_and_leave_out_the_posing(small_set: Path, tmp_path: Path) -> None:
+    run_job(small_set, tmp_path / "out", AbInitioParams())
     iterations = [snapshot.iteration for snapshot in RunFolder(tmp_path / "out").load_snapshots()]
     assert (iterations[0], iterations[-1]) == (1, ITERATIONS)
     assert 19 <= len(iterations) <= 21
     assert max(np.diff(iterations)) <= 4
 
 
-@pytest.mark.usefixtures("with_stand_in")
-def test_a_stopped_job_keeps_its_result_and_says_so(demo_set: DemoSet, tmp_path: Path) -> None:
+@pytest.mark.usefixtures("stand_in")
+def test_a_stopped_job_keeps_its_result_and_says_so(small_set: Path, tmp_path: Path) -> None:
     last = []
     summary = run_job(
-        demo_set.particles_path,
+        small_set,
         tmp_path / "out",
         AbInitioParams(),
         on_iteration=lambda snapshot: last.append(snapshot.stats.iteration),
@@ -158,23 +151,21 @@ def test_a_stopped_job_keeps_its_result_and_says_so(demo_set: DemoSet, tmp_path:
 @pytest.mark.parametrize(
     ("error", "note"), [(DeviceError("the card caught fire"), "the card caught fire"), (KeyboardInterrupt(), "aborted")]
 )
-@pytest.mark.usefixtures("with_stand_in")
-def test_a_failure_on_the_way_is_written_down(
-    demo_set: DemoSet, tmp_path: Path, error: BaseException, note: str
-) -> None:
+@pytest.mark.usefixtures("stand_in")
+def test_a_failure_on_the_way_is_written_down(small_set: Path, tmp_path: Path, error: BaseException, note: str) -> None:
     def fail(snapshot: Snapshot) -> None:
         if snapshot.stats.iteration == 3:
             raise error
 
     with pytest.raises(type(error)):
-        run_job(demo_set.particles_path, tmp_path / "out", AbInitioParams(), on_iteration=fail)
+        run_job(small_set, tmp_path / "out", AbInitioParams(), on_iteration=fail)
     summary = json.loads((tmp_path / "out" / "summary.json").read_text(encoding="utf-8"))
     assert summary["status"] == "failed"
     assert note in summary["notes"][0]
 
 
 def test_a_failure_before_the_first_iteration_leaves_no_folder(
-    demo_set: DemoSet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    small_set: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def refuse(*arguments: object) -> Iterator[Snapshot]:
         raise DeviceError("too little memory")
@@ -182,7 +173,7 @@ def test_a_failure_before_the_first_iteration_leaves_no_folder(
 
     monkeypatch.setattr(engine, "abinitio", refuse)
     with pytest.raises(DeviceError, match="too little memory"):
-        run_job(demo_set.particles_path, tmp_path / "out", AbInitioParams())
+        run_job(small_set, tmp_path / "out", AbInitioParams())
     assert not (tmp_path / "out").exists()
 
 
@@ -199,9 +190,9 @@ def test_used_output_is_refused_first(tmp_path: Path) -> None:
         run_job(tmp_path / "missing.star", tmp_path / "out", AbInitioParams())
 
 
-@pytest.mark.usefixtures("with_stand_in")
-def test_reconstruct_gives_the_engines_result(demo_set: DemoSet) -> None:
-    particles, images = read_particles(demo_set.particles_path)
+@pytest.mark.usefixtures("stand_in")
+def test_reconstruct_gives_the_engines_result(small_set: Path) -> None:
+    particles, images = read_particles(small_set)
     seen: list[Snapshot] = []
     result = reconstruct(particles, images, AbInitioParams(), on_iteration=seen.append)
     assert result.device_name == "stand-in"

@@ -17,6 +17,7 @@ from coldstart.model.fourier import resize_spectrum, spectrum_of, volume_of
 from coldstart.model.particles import Particles
 from coldstart.model.pose_grid import ShiftGrid
 from coldstart.model.so3 import euler_to_matrix, geodesic_distance_deg
+from coldstart.model.state import PoseTable
 
 IMAGES, BOX, PIXEL, SNR = 24, 32, 8.0, 1.0
 RESOLUTION = 20.0
@@ -75,6 +76,80 @@ def test_poses_are_found_within_a_step_of_the_grid(posing: Posing, found: PoseSe
     assert np.mean(angle < 2 * found.angular_step_deg) >= 0.9
     assert np.median(origin) < 0.25 * PIXEL
     np.testing.assert_array_equal(found.poses.particle, np.arange(IMAGES))
+    assert found.poses.used.all()
+    assert found.poses.classes == 1
+    np.testing.assert_array_equal(found.poses.class_posterior, 1)
+
+
+@pytest.fixture(scope="module")
+def two_maps(posing: Posing) -> Posing:
+    """Every other image is of another molecule, and either has its map."""
+    other, truth = make_molecule(5), posing.truth
+    clean = clean_images(other, truth.matrices, truth.shift_px, truth.ctf, BOX, PIXEL)
+    scale = np.float32(np.sqrt(SNR) / clean.std())
+    noise = np.random.default_rng(8).standard_normal(clean.shape).astype(np.float32)
+    images = np.where((np.arange(IMAGES) % 2 == 1)[:, None, None], scale * clean + noise, truth.images)
+    maps = np.stack([posing.volume, molecule_map(other, BOX, PIXEL) * scale])
+    return replace(posing, source=InMemory(images), volume=maps)
+
+
+@pytest.fixture(scope="module")
+def classified(two_maps: Posing) -> PoseSearchResult:
+    return two_maps.search()
+
+
+def test_several_maps_are_classes(two_maps: Posing, classified: PoseSearchResult) -> None:
+    poses = classified.poses
+    assert poses.class_posterior.shape == (IMAGES, 2)
+    np.testing.assert_allclose(poses.class_posterior.sum(axis=1), 1)
+    assert np.mean(poses.class_index == np.arange(IMAGES) % 2) >= 0.9
+    assert poses.class_posterior.max(axis=1).mean() > 0.9
+    angle = geodesic_distance_deg(euler_to_matrix(poses.euler_deg), two_maps.truth.matrices)
+    assert np.median(angle) < classified.angular_step_deg
+    assert (poses.log_likelihood > 0).mean() >= 0.9
+    assert (poses.label == "used").mean() >= 0.9
+
+
+def test_maps_in_another_order_are_the_same_classes_in_that_order(
+    two_maps: Posing, classified: PoseSearchResult
+) -> None:
+    rows = range(6)
+    swapped = two_maps.search(volume=two_maps.volume[::-1], rows=rows, noise_variance=classified.noise_variance).poses
+    posterior = classified.poses.class_posterior[:6, ::-1]
+    np.testing.assert_allclose(swapped.class_posterior, posterior, atol=1e-4)
+    np.testing.assert_allclose(swapped.log_likelihood, classified.poses.log_likelihood[:6], rtol=1e-3)
+    angle = geodesic_distance_deg(euler_to_matrix(swapped.euler_deg), euler_to_matrix(classified.poses.euler_deg[:6]))
+    assert angle.max() < 0.01
+
+
+def test_one_map_of_several_is_one_map(posing: Posing, found: PoseSearchResult) -> None:
+    some = posing.search(volume=posing.volume[None], rows=range(6), noise_variance=found.noise_variance)
+    alone = posing.search(rows=range(6), noise_variance=found.noise_variance)
+    for name in PoseTable.__dataclass_fields__:
+        np.testing.assert_array_equal(getattr(some.poses, name), getattr(alone.poses, name))
+
+
+def test_images_of_noise_are_explained_no_better_by_the_maps(two_maps: Posing, classified: PoseSearchResult) -> None:
+    noise = np.random.default_rng(4).standard_normal((IMAGES, BOX, BOX)).astype(np.float32)
+    empty = replace(two_maps, source=InMemory(noise)).search(rows=range(8))
+    assert (empty.poses.log_likelihood < 2).all()
+    assert np.median(empty.poses.log_likelihood) < 0
+    assert (empty.poses.label == "low confidence").mean() > 0.5
+    assert np.median(classified.poses.log_likelihood) > 10
+
+
+def test_the_audit_counts_the_poses_of_all_maps(two_maps: Posing) -> None:
+    given = posing_params(verify_bound=0.5)
+    audit = two_maps.search(given, rows=range(4), resolution_angstrom=30.0, angular_step_deg=8.0).audit
+    assert audit is not None
+    assert audit.images == 2
+    assert audit.best_pose_kept == 1.0
+    assert audit.mass_lost_max < 0.05
+
+
+def test_sizes_of_minibatches_may_be_left_to_the_program(posing: Posing) -> None:
+    some = posing.search(posing_params(final_minibatch=0), rows=range(3))
+    np.testing.assert_array_equal(some.poses.particle, [0, 1, 2])
 
 
 def test_the_result_says_what_was_searched(posing: Posing, found: PoseSearchResult) -> None:
@@ -164,6 +239,8 @@ def not_finite(volume: NDArray[np.float32]) -> NDArray[np.float32]:
         (lambda v: {"volume": v[:30]}, "cube"),
         (lambda v: {"volume": v[:31, :31, :31]}, "even"),
         (lambda v: {"volume": v[0]}, "cube"),
+        (lambda v: {"volume": np.stack([v, v])[:, :30]}, "cube"),
+        (lambda v: {"volume": np.stack([v, not_finite(v)])}, "not numbers"),
         (lambda v: {"volume": not_finite(v)}, "not numbers"),
         (lambda v: {"voxel_size_angstrom": 4.0}, "spans 128 Å.*256 Å"),
         (lambda v: {"volume": v[:16, :16, :16]}, "36.6 Å, not 20.0 Å"),

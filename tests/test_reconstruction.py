@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import starfile
 from numpy.typing import NDArray
 
 from coldstart.api import run_job
@@ -15,7 +16,7 @@ from coldstart.demo.score import score_run
 from coldstart.engine import reference
 from coldstart.engine.images import ImagePreparer
 from coldstart.errors import ParameterError
-from coldstart.io.mrc import read_map
+from coldstart.io.mrc import read_map, write_map
 from coldstart.io.results import RunFolder
 from coldstart.io.star import read_particles
 from coldstart.model.ctf import evaluate_ctf, take_rows
@@ -84,7 +85,7 @@ def _predicted_coefficients(
     axes = np.zeros((len(rows), 8))
     axes[:, 0:3], axes[:, 4:7] = 2 * matrices[:, 0], 2 * matrices[:, 1]
     spectrum = spectrum_of(volume / trilinear_envelope(2 * BOX, BOX), 2 * BOX)
-    slices = reference.slices(spectrum, kx, ky, axes, plane.stride) / BOX
+    slices = reference.slices(spectrum[None], kx, ky, axes, plane.stride) / BOX
     transfer = evaluate_ctf(take_rows(particles.ctf, rows), kx, ky, particles.box_angstrom)
     moved = np.exp(2j * np.pi * origin @ plane.frequencies.T / particles.box_angstrom)
     return transfer * moved * slices
@@ -119,22 +120,84 @@ def test_same_seed_same_bytes(run: Path, demo_set: DemoSet, tmp_path_factory: py
 def test_first_particles_alone(demo_set: DemoSet, tmp_path: Path) -> None:
     few = PARAMS.model_copy(update={"particles_to_use": 120, "initial_iterations": 2, "final_iterations": 1})
     quick = few.model_copy(update={"fourier_radius_step": 5.0})
-    run_job(demo_set.particles_path, tmp_path / "run", quick)
+    summary = run_job(demo_set.particles_path, tmp_path / "run", quick)
     folder = RunFolder(tmp_path / "run")
-    used, _ = read_particles(folder.particles_path)
-    unused, _ = read_particles(folder.unused_path)
-    numbers = [int(name.split("@")[0]) for name in used.table.columns["rlnImageName"]]
-    assert max(numbers) <= 120
-    assert used.count + unused.count == IMAGES
+    tables = [path for path in (folder.particles_path, folder.unused_path) if path.exists()]
+    names = [name for path in tables for name in read_particles(path)[0].table.columns["rlnImageName"].tolist()]
+    assert sorted(int(name.split("@")[0]) for name in names) == list(range(1, 121))
+    assert (summary.particles_used or 0) + (summary.particles_unused or 0) == 120
 
 
-@pytest.mark.parametrize("change", [{"classes": 2}, {"symmetry": "D2"}])
-def test_what_is_not_there_is_refused_before_anything_is_written(
-    demo_set: DemoSet, tmp_path: Path, change: dict[str, object]
-) -> None:
-    with pytest.raises(ParameterError, match="as yet"):
-        run_job(demo_set.particles_path, tmp_path / "run", PARAMS.model_copy(update=change))
+QUICK = PARAMS.model_copy(
+    update={
+        "initial_iterations": 12,
+        "final_iterations": 2,
+        "fourier_radius_step": 5.0,
+        "class_similarity_start": 6,
+        "class_similarity_end": 10,
+    }
+)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"classes": 3},
+        {"classes": 2, "symmetry": "C3"},
+        {"symmetry": "D2"},
+        {"all_particles": True, "initial_minibatch": 9, "final_minibatch": 9},
+        {"initial_minibatch": 9, "final_minibatch": 9},
+        {"classes": 2, "initial_minibatch": 0, "final_minibatch": 0},
+    ],
+    ids=str,
+)
+def test_every_particle_is_accounted_for(demo_set: DemoSet, tmp_path: Path, change: dict[str, object]) -> None:
+    """Whatever the classes and the symmetry: each row of the input is in one table, once, and the counts add up."""
+    params, folder = QUICK.model_copy(update=change), RunFolder(tmp_path / "run")
+    summary = run_job(demo_set.particles_path, folder.path, params)
+    numbers = list(range(1, params.classes + 1))
+    tables = [folder.class_table_path(n) for n in numbers] if params.classes > 1 else [folder.particles_path]
+    tables = [path for path in (*tables, folder.unused_path) if path.exists()]
+    rows = [row for path in tables for row in _image_numbers(path)]
+    assert sorted(rows) == list(range(1, IMAGES + 1))
+    assert (summary.particles_used or 0) + (summary.particles_unused or 0) == IMAGES
+    assert sum(entry.particles for entry in summary.classes) == len(rows) - len(_image_numbers(folder.unused_path))
+    assert summary.symmetry == params.symmetry
+    for number in numbers:
+        volume, _ = read_map(folder.volume_path(number, params.classes))
+        assert np.isfinite(volume).all()
+    if params.classes > 1 or params.all_particles:
+        assert not folder.unused_path.exists()
+
+
+def test_a_run_starts_from_a_given_volume(demo_set: DemoSet, run: Path, tmp_path: Path) -> None:
+    """Every class from a variant of it; a map of another box is refused before anything is written."""
+    given = {"initial_volume": str(RunFolder(run).volume_path(1, 1)), "classes": 2}
+    run_job(demo_set.particles_path, tmp_path / "run", QUICK.model_copy(update=given))
+    assert (tmp_path / "run" / "volume_class_2.mrc").is_file()
+    wrong = QUICK.model_copy(update={"initial_volume": str(_map_of_another_box(tmp_path))})
+    with pytest.raises(ParameterError, match="--initial-volume"):
+        run_job(demo_set.particles_path, tmp_path / "refused", wrong)
+    assert not (tmp_path / "refused").exists()
+
+
+def test_an_unknown_symmetry_is_refused_before_anything_is_written(demo_set: DemoSet, tmp_path: Path) -> None:
+    with pytest.raises(ParameterError, match="X7"):
+        run_job(demo_set.particles_path, tmp_path / "run", PARAMS.model_copy(update={"symmetry": "X7"}))
     assert not (tmp_path / "run").exists()
+
+
+def _image_numbers(table: Path) -> list[int]:
+    """Numbers of the images in a table; none where it has no rows, or is not there."""
+    if not table.exists():
+        return []
+    names = starfile.read(table, always_dict=True, parse_as_string=["rlnImageName"])["particles"]["rlnImageName"]
+    return [int(str(name).split("@")[0]) for name in np.atleast_1d(np.asarray(names))]
+
+
+def _map_of_another_box(folder: Path) -> Path:
+    write_map(folder / "small.mrc", np.ones((BOX, BOX, BOX), np.float32), 0.5 * PIXEL)
+    return folder / "small.mrc"
 
 
 def _digest(path: Path) -> str:

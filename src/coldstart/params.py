@@ -49,12 +49,39 @@ class AbInitioParams(BaseModel):
         12.0, "Maximum resolution", "Finest detail that is used for the poses and kept in the map.", COMMON, "Å", gt=0
     )
     initial_minibatch: int = _field(
-        90, "Initial minibatch size", "Images in each of the first iterations.", COMMON, "images", ge=1
+        90,
+        "Initial minibatch size",
+        "Images in each of the first iterations; 0 chooses by box, symmetry and classes.",
+        COMMON,
+        "images",
+        ge=0,
     )
     final_minibatch: int = _field(
-        300, "Final minibatch size", "Images in each later iteration.", COMMON, "images", ge=1
+        300,
+        "Final minibatch size",
+        "Images in each later iteration; 0 chooses by box, symmetry and classes.",
+        COMMON,
+        "images",
+        ge=0,
     )
-    symmetry: str = _field("C1", "Symmetry", "Point group imposed on the map; C1 is recommended.", COMMON)
+    symmetry: str = _field(
+        "C1",
+        "Symmetry",
+        "Point group imposed on the map, on RELION's axes: C1, C4, D7, T, O, I, I1 ...; C1 is recommended.",
+        COMMON,
+    )
+    class_similarity: Annotated[float, Field(ge=0, le=1)] = _field(
+        0.1,
+        "Class similarity",
+        "Share of every image that goes to all classes alike until it is annealed: 0 independent, 1 very similar.",
+        COMMON,
+    )
+    all_particles: bool = _field(
+        False,
+        "Pose all particles",
+        "Pose and label the particles too that the run did not need; with several classes that is always done.",
+        COMMON,
+    )
     seed: int = _field(0, "Random seed", "Same particles, seed and device give the same bytes.", COMMON, ge=0, lt=2**63)
 
     # Input
@@ -65,6 +92,12 @@ class AbInitioParams(BaseModel):
         True,
         "CTF",
         "Model the contrast transfer function; switch off for class averages or phase-flipped images.",
+        INPUT,
+    )
+    initial_volume: str | None = _field(
+        None,
+        "Initial volume",
+        "Map (.mrc) over the same box to start from: every class starts from a random variant of it.",
         INPUT,
     )
     invert: bool = _field(False, "Invert contrast", "Particles are darker than the background.", INPUT)
@@ -101,6 +134,12 @@ class AbInitioParams(BaseModel):
     )
     learning_rate_duration: int = _field(
         100, "Initial learning rate duration", "Iterations before the learning rate falls.", SCHEDULE, ge=0
+    )
+    class_similarity_start: int = _field(
+        300, "Class similarity anneal start", "Iteration at which the class similarity starts to fall.", SCHEDULE, ge=0
+    )
+    class_similarity_end: int = _field(
+        350, "Class similarity anneal end", "Iteration at which the class similarity has fallen to 0.", SCHEDULE, ge=0
     )
 
     # Volume
@@ -175,4 +214,6 @@ class AbInitioParams(BaseModel):
             )
         if self.window_inner_radius > self.window_outer_radius:
             raise ValueError("the window's inner radius must not exceed its outer radius")
+        if self.class_similarity_start > self.class_similarity_end:
+            raise ValueError("the class similarity must not start to fall after the iteration at which it has fallen")
         return self

@@ -10,6 +10,7 @@ from click.testing import CliRunner, Result
 from coldstart.cli.main import main
 from coldstart.compute.device import choose_device
 from coldstart.demo.files import DemoSet, write_demo_set
+from coldstart.engine import memory
 from coldstart.errors import DeviceError
 from coldstart.io.mrc import read_map, write_map
 
@@ -24,7 +25,8 @@ def demo_set(tmp_path_factory: pytest.TempPathFactory) -> DemoSet:
 
 
 @pytest.fixture
-def device() -> None:
+def device(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(memory, "COPY_BYTES", 2**20)
     try:
         choose_device()
     except DeviceError as error:
@@ -41,6 +43,7 @@ def test_tables_and_json(demo_set: DemoSet, tmp_path: Path) -> None:
     assert result.exit_code == 0, result.output
     for words in ("images a second", "of the coefficient products", "grid, level 0", "score_grid", "NumPy"):
         assert words in result.stdout
+    assert result.stdout.count("x memory bound") == 2
     record = json.loads(file.read_text())
     assert record["images"] == 20
     assert record["map_origin"] == str(demo_set.truth_map_path)
@@ -55,6 +58,12 @@ def test_tables_and_json(demo_set: DemoSet, tmp_path: Path) -> None:
     assert kernels["score_grid"]["share_of_peak"] == pytest.approx(
         1e-9 * kernels["score_grid"]["work"] / kernels["score_grid"]["seconds"] / record["peak_gflops"]
     )
+    slices = kernels["make_slices"]
+    bytes_a_second = 1e9 * record["memory_rates"]["make_slices"]
+    assert slices["memory_bound_seconds"] == pytest.approx(slices["bytes"] / bytes_a_second)
+    assert slices["times_memory_bound"] == pytest.approx(slices["seconds"] / slices["memory_bound_seconds"])
+    assert kernels["insert_slices"]["times_memory_bound"] > 0
+    assert kernels["score_grid"]["bytes"] is kernels["score_grid"]["times_memory_bound"] is None
     assert record["grid"]["gflops"] > 0
     assert record["tuning"]["vector_width"] >= 1
 

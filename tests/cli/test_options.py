@@ -1,6 +1,7 @@
 """Options come from the model: every field has a flag, and what the model refuses is told in terms of flags."""
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -8,7 +9,7 @@ import rich_click as click
 from click.testing import CliRunner
 
 from coldstart.cli.main import main
-from coldstart.cli.options import allowed_values, flag_name, merge_parameters
+from coldstart.cli.options import allowed_values, flag_name, merge_jobs, merge_parameters
 from coldstart.cli.run import run
 from coldstart.errors import ParameterError
 from coldstart.params import GROUPS, AbInitioParams
@@ -46,6 +47,8 @@ def test_help_shows_groups_in_order_with_units_and_defaults() -> None:
     assert "[default: 35 Å]" in text
     assert "[default: on]" in text
     assert "--ctf/--no-ctf" in text
+    assert "[default: 1]" in text
+    assert re.search(r"--classes +INTEGER \.\.\. ", text)
 
 
 def test_main_help_lists_the_verbs() -> None:
@@ -58,6 +61,20 @@ def test_flags_go_over_the_file_and_the_file_over_the_defaults(tmp_path: Path) -
     path.write_text(json.dumps({"seed": 5, "max_resolution_angstrom": 9.0}))
     params = merge_parameters({"seed": "8", "ctf": False, "threads": None}, path)
     assert params == AbInitioParams(seed=8, max_resolution_angstrom=9.0, ctf=False)
+
+
+@pytest.mark.parametrize(
+    ("numbers", "expected"), [((), [5]), (("2",), [2]), (("1", "4", "2"), [1, 4, 2]), (("2", "2"), [2, 2])]
+)
+def test_each_number_of_classes_is_a_job(tmp_path: Path, numbers: tuple[str, ...], expected: list[int]) -> None:
+    path = tmp_path / "params.json"
+    path.write_text(json.dumps({"classes": 5, "seed": 7}))
+    jobs = merge_jobs({"classes": numbers, "threads": "3"}, path)
+    assert jobs == tuple(AbInitioParams(classes=number, seed=7, threads=3) for number in expected)
+
+
+def test_without_flag_and_file_there_is_one_job_of_one_class() -> None:
+    assert merge_jobs({"classes": ()}) == (AbInitioParams(),)
 
 
 def test_parameters_of_a_run_can_be_given_again(tmp_path: Path) -> None:

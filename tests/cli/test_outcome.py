@@ -2,7 +2,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from coldstart.cli.demo import agreement_text
-from coldstart.cli.outcome import outcome_text
+from coldstart.cli.outcome import comparison_text, outcome_text
 from coldstart.demo.compare import Agreement
 from coldstart.io.run_records import ClassSummary, Summary
 from coldstart.model.state import BoundAudit
@@ -19,23 +19,43 @@ SUMMARY = Summary(
     image_visits=100_000,
     particles_used=1400,
     particles_unused=100,
-    classes=(ClassSummary(1, 12.25, 1.0),),
+    classes=(ClassSummary(1, 12.25, 1.0, 1400, 0.8),),
+)
+THREE = (
+    ClassSummary(1, 12.25, 0.75, 1125, 0.8),
+    ClassSummary(2, None, 0.2, 300, 0.8),
+    ClassSummary(3, 40.0, 0.05, 75, 0.8, is_noise=True),
 )
 
 
 def test_outcome_names_files_and_figures() -> None:
     text = outcome_text(Path("out"), SUMMARY)
-    for part in ("Completed 700 iterations in 1 min 15 s on A device.", str(Path("out/volume.mrc")), "12.2 Å",
-                 str(Path("out/particles.star")), "1,400 particles, 100 unused", str(Path("out/report.html")),
-                 "2 min 20 s", "512 MiB (device 256 MiB)"):  # fmt: skip
-        assert part in text
+    out = Path("out")
+    assert text.splitlines() == [
+        "Completed 700 iterations in 1 min 15 s on A device.",
+        f"  map         {out / 'volume.mrc'}  (halves agree to 12.2 Å)",
+        f"  table       {out / 'particles.star'}  (1,400 particles)",
+        f"  unused      {out / 'particles_unused.star'}  (100 particles)",
+        f"  other hand  {out / 'volume_flipped.mrc'}, {out / 'particles_flipped.star'}",
+        f"  report      {out / 'report.html'}",
+        "Processor time 2 min 20 s, memory 512 MiB (device 256 MiB).",
+    ]
 
 
 def test_outcome_of_a_stopped_run_and_of_several_classes() -> None:
-    classes = (ClassSummary(1, 12.25, 0.75), ClassSummary(2, None, 0.25))
-    text = outcome_text(Path("out"), replace(SUMMARY, status="stopped", classes=classes, notes=("Look here.",)))
-    for part in ("Stopped after 700 iterations", "volume_class_2.mrc", "unknown, 25% of the particles", "Look here."):
-        assert part in text
+    text = outcome_text(Path("out"), replace(SUMMARY, status="stopped", classes=THREE, notes=("Look here.",)))
+    out = Path("out")
+    assert text.splitlines()[:-1] == [
+        "Stopped after 700 iterations in 1 min 15 s on A device.",
+        "Note: Look here.",
+        f"  map 1       {out / 'volume_class_1.mrc'}  (halves agree to 12.2 Å, 75% of the particles)",
+        f"  map 2       {out / 'volume_class_2.mrc'}  (resolution unknown, 20% of the particles)",
+        f"  map 3       {out / 'volume_class_3.mrc'}  (noise, 5% of the particles)",
+        f"  table       {out / 'particles_all_classes.star'}  (1,500 particles, 100 of them unused)",
+        f"  by class    {out / 'particles_class_N.star'}",
+        f"  other hand  {out / 'volume_class_N_flipped.mrc'}, {out / 'particles_all_classes_flipped.star'}",
+        f"  report      {out / 'report.html'}",
+    ]
 
 
 def test_outcome_of_an_audited_run_has_one_line_on_it() -> None:
@@ -47,6 +67,33 @@ def test_outcome_of_an_audited_run_has_one_line_on_it() -> None:
         "posterior mass lost 0.0016% in the mean and 0.20% at most."
     )
     assert "whole grid" not in plain
+
+
+def test_outcome_of_several_jobs_is_a_line_each() -> None:
+    out = Path("out")
+    folders = [out / "classes_1", out / "classes_3"]
+    several = (
+        replace(SUMMARY, notes=("On both.",)),
+        replace(SUMMARY, wall_seconds=300.0, classes=THREE, notes=("On both.", "On one.")),
+    )
+    assert comparison_text(out, folders, several).splitlines() == [
+        "Completed 2 jobs in 6 min 15 s on A device.",
+        "Note: On both.",
+        "Note on 3 classes: On one.",
+        f"  1 class     {out / 'classes_1'}  (resolution 12.2 Å)",
+        f"  3 classes   {out / 'classes_3'}  (resolution 12.2 Å, unknown, noise)",
+        f"  comparison  {out / 'report.html'}",
+        "Processor time 4 min 40 s, memory 512 MiB (device 256 MiB).",
+    ]
+
+
+def test_outcome_of_jobs_that_were_stopped_names_those_that_ran() -> None:
+    folders = [Path("out") / f"classes_{number}" for number in (1, 2, 3)]
+    in_first = comparison_text(Path("out"), folders, [replace(SUMMARY, status="stopped")])
+    assert in_first.startswith("Stopped in job 1 of 3 after 1 min 15 s on A device.")
+    assert "classes_2" not in in_first
+    after_first = comparison_text(Path("out"), folders, [SUMMARY])
+    assert after_first.startswith("Stopped after job 1 of 3, in 1 min 15 s on A device.")
 
 
 def test_agreement_in_words() -> None:

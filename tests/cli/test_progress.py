@@ -1,8 +1,17 @@
 import io
+from dataclasses import replace
 
 from rich.console import Console
 
-from coldstart.cli.progress import LineFilter, TimeLeft, figures, progress_display, progress_line
+from coldstart.cli.progress import (
+    LineFilter,
+    TimeLeft,
+    figures,
+    job_titles,
+    jobs_display,
+    progress_display,
+    progress_line,
+)
 from coldstart.model.state import IterationStats, Phase, Snapshot
 
 
@@ -16,6 +25,19 @@ def test_a_line_holds_the_figures() -> None:
     line = progress_line(stats(7), 312.0)
     assert line == "iteration    7/1000  rising    23.4 Å    90 images  ESS   123.4  5 min 12 s left"
     assert figures(stats(7)) in line
+
+
+def test_a_line_holds_the_shares_of_several_classes_and_the_title_of_the_job() -> None:
+    three = replace(stats(7), class_shares=(0.344, 0.311, 0.345))
+    assert progress_line(three, 312.0, "3 classes, job 3 of 4") == (
+        "3 classes, job 3 of 4  iteration    7/1000  rising    23.4 Å    90 images  ESS   123.4  classes 34/31/34 %"
+        "  5 min 12 s left"
+    )
+    assert "class" not in progress_line(replace(three, class_shares=(1.0,)), 312.0)
+
+
+def test_titles_count_classes_and_jobs() -> None:
+    assert job_titles([4, 1]) == ["4 classes, job 1 of 2", "1 class, job 2 of 2"]
 
 
 def test_time_left_is_the_recent_mean_times_what_is_left() -> None:
@@ -74,3 +96,25 @@ def test_on_a_terminal_there_is_a_bar_with_the_same_figures() -> None:
     assert "23.4 Å" in output.getvalue()
     assert "123.4" in output.getvalue()
     assert "0 s left" in output.getvalue()
+
+
+def test_every_job_has_plain_lines_of_its_own() -> None:
+    output = io.StringIO()
+    with jobs_display(["first", "second"], Console(file=output, width=40)) as show:
+        for job, iteration in ((0, 100), (0, 101), (1, 1), (1, 2)):
+            show(job, Snapshot(stats(iteration, 1000, seconds=job), None, 1.0))  # type: ignore[arg-type]
+    starts = [(line.split("  ")[0], line.split("  ")[-1]) for line in output.getvalue().splitlines()]
+    assert starts == [("first", "0 s left"), ("second", "16 min 39 s left")]
+
+
+def test_every_job_has_a_bar_of_its_own_on_a_terminal() -> None:
+    output = io.StringIO()
+    shares = {1: (0.25, 0.75)}
+    with jobs_display(job_titles([1, 2]), Console(file=output, width=80, force_terminal=True)) as show:
+        for job in (0, 1):
+            step = replace(stats(3, 300), class_shares=shares.get(job, ()))
+            show(job, Snapshot(step, None, 1.0))  # type: ignore[arg-type]
+    last = output.getvalue().split("\x1b[2K")[-1]
+    assert last.count("23.4 Å") == 2
+    assert "1 class, job 1 of 2 " in last
+    assert "2 classes, job 2 of 2  classes 25/75 %" in last

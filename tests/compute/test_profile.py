@@ -5,8 +5,6 @@ import pytest
 
 from coldstart.compute import program
 from coldstart.compute.profile import required_profile
-from coldstart.compute.session import open_session
-from coldstart.errors import DeviceError
 
 FILL = """
 __kernel void fill(__global float *out, const float value, const int rounds)
@@ -19,15 +17,9 @@ __kernel void other(__global float *out) { out[get_global_id(0)] = 0.0f; }
 """
 
 
-@pytest.fixture
-def profiled(monkeypatch):
+@pytest.fixture(autouse=True)
+def fill_kernels(monkeypatch):
     monkeypatch.setattr(program, "_read", lambda name: FILL)
-    try:
-        opened = open_session(profiling=True)
-    except DeviceError as error:
-        pytest.skip(str(error))
-    with opened:
-        yield opened
 
 
 def test_launches_are_noted_with_what_they_were_given(profiled):

@@ -5,7 +5,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from coldstart.demo.align import Placement, mirror_map
 from coldstart.demo.compare import Truth, compare_to_truth, pose_errors
 from coldstart.demo.files import DemoSet, write_demo_set
 from coldstart.demo.molecule import Molecule, make_molecule, molecule_map
@@ -14,6 +13,8 @@ from coldstart.demo.simulate import clean_images
 from coldstart.io.mrc import read_map
 from coldstart.io.results import RunFolder
 from coldstart.io.star import read_particles
+from coldstart.model.alignment import MIRROR_AXIS, Placement
+from coldstart.model.hand import flip_map, flip_matrices
 from coldstart.model.so3 import euler_to_matrix, matrix_to_euler, random_rotations
 from coldstart.model.state import PoseTable, RunResult
 
@@ -84,12 +85,13 @@ def test_a_run_folder_is_scored_by_its_files(demo_set: DemoSet, tmp_path: Path) 
         rows,
         matrix_to_euler(demo_set.truth.matrices[rows]),
         demo_set.truth.origin_angstrom[rows],
-        np.zeros(len(rows), np.int64),
+        ones[:, None],
         ones,
         ones,
         ones,
+        ones.astype(bool),
     )
-    result = RunResult(demo_set.truth.volume[None], PIXEL, poses, (), (14.0,), "device", 0)
+    result = RunResult(demo_set.truth.volume[None], PIXEL, poses, (), 14.0, "device", 0)
     RunFolder.create(tmp_path / "run").write_result(particles, result, source)
     agreement = score_run(tmp_path / "run", demo_set.truth)
     assert agreement.median_angle_deg < 0.1
@@ -106,6 +108,5 @@ def _in_another_frame(truth: Truth, mirrored: bool) -> tuple[np.ndarray, np.ndar
     # The map sits off the centre by the shift, so that its images do too; the origin leads them back.
     origin = truth.origin_angstrom + (matrices @ shift)[:, :2] * PIXEL
     if mirrored:
-        mirror = np.diag([1.0, 1.0, -1.0])
-        volume, matrices = mirror_map(volume), mirror @ matrices @ mirror
+        volume, matrices = flip_map(volume, MIRROR_AXIS), flip_matrices(matrices, MIRROR_AXIS)
     return volume, matrix_to_euler(matrices), origin

@@ -16,7 +16,9 @@ from coldstart.engine.search import PoseSearch
 from coldstart.engine.slices import FourierMap
 from coldstart.engine.update import PADDING, MapUpdater
 from coldstart.errors import DeviceError
+from coldstart.model.ctf import take_rows
 from coldstart.model.particles import Ctf, Particles
+from coldstart.model.symmetry import point_group
 from coldstart.params import AbInitioParams
 
 
@@ -79,48 +81,61 @@ BOX, PIXEL, SIDE = 32, 9.0, 30
 
 @dataclass(frozen=True)
 class Truth:
-    """Images of a molecule under white noise of variance 1, and what is true of them.
+    """Images of molecules under white noise of variance 1, and what is true of them.
 
     Attributes
     ----------
-    volume : (SIDE, SIDE, SIDE) float32
-        The molecule on the engine's grid and in its grey scale: its slices are the images' coefficients.
+    volumes : (K, SIDE, SIDE, SIDE) float32
+        The molecules on the engine's grid and in its grey scale: their slices are the images' coefficients.
     matrices : (N, 3, 3) float64
     shift_px : (N, 2) float64
         How far the particle was moved along x and y.
+    of_class : (N,) int64
+        Which molecule it is.
     """
 
     particles: Particles
     source: ImagesInMemory
-    volume: NDArray[np.float32]
+    volumes: NDArray[np.float32]
     matrices: NDArray[np.float64]
     shift_px: NDArray[np.float64]
+    of_class: NDArray[np.int64]
+
+    @property
+    def volume(self) -> NDArray[np.float32]:
+        """The first molecule."""
+        return self.volumes[0]
 
 
 @pytest.fixture(scope="session")
-def molecule() -> Molecule:
-    """A made-up molecule of 150 Å, in a box of twice that."""
-    return make_molecule(1)
+def molecules() -> tuple[Molecule, ...]:
+    """Made-up molecules of 150 Å, in a box of twice that."""
+    return tuple(make_molecule(seed) for seed in (1, 2, 3))
 
 
 @pytest.fixture
-def simulated(rng, in_memory, molecule):
-    """(matrices, shift_px, ctf, signal to noise) -> Truth."""
+def simulated(rng, in_memory, molecules):
+    """(matrices, shift_px, ctf, signal to noise, classes, to which the images belong in turn) -> Truth."""
 
-    def make(matrices, shift_px, ctf=None, snr=1.0):
-        images = clean_images(molecule, matrices, shift_px, ctf, BOX, PIXEL)
+    def make(matrices, shift_px, ctf=None, snr=1.0, classes=1):
+        of_class = np.arange(len(matrices)) % classes
+        images = np.empty((len(matrices), BOX, BOX), np.float32)
+        for number, molecule in enumerate(molecules[:classes]):
+            mine = np.flatnonzero(of_class == number)
+            own_ctf = None if ctf is None else take_rows(ctf, mine)
+            images[mine] = clean_images(molecule, matrices[mine], shift_px[mine], own_ctf, BOX, PIXEL)
         scale = np.float32(np.sqrt(snr) / images.std())
         noise = rng.standard_normal(images.shape).astype(np.float32)
         particles, source = in_memory(scale * images + noise, PIXEL, ctf)
-        volume = molecule_map(molecule, SIDE, BOX * PIXEL / SIDE) * (scale / BOX)
-        return Truth(particles, source, volume, matrices, shift_px)
+        maps = [molecule_map(molecule, SIDE, BOX * PIXEL / SIDE) for molecule in molecules[:classes]]
+        return Truth(particles, source, np.stack(maps) * (scale / BOX), matrices, shift_px, of_class)
 
     return make
 
 
 @dataclass(frozen=True)
 class SearchParts:
-    """What searches simulated images on the map that they were made of."""
+    """What searches simulated images on maps."""
 
     rings: Rings
     preparer: ImagePreparer
@@ -131,13 +146,14 @@ class SearchParts:
 
 @pytest.fixture
 def search_parts(session):
-    """(Truth, finest level, rings) -> SearchParts."""
+    """(Truth, finest level, rings, maps in place of those of which the images were made) -> SearchParts."""
 
-    def make(truth, finest, rings):
+    def make(truth, finest, rings, volumes=None):
         params, points = AbInitioParams(), Rings(session, finest, rings)
         preparer = ImagePreparer(truth.particles, truth.source, params, points.plane)
         loader = MinibatchLoader(session, truth.particles, preparer, points)
-        sliceable = MapUpdater(params, truth.volume.shape[0]).sliceable(truth.volume)
+        volumes = truth.volumes if volumes is None else volumes
+        sliceable = MapUpdater(params, SIDE, point_group("C1")).sliceable(volumes)
         volume = FourierMap(session.upload("volume", sliceable), PADDING)
         return SearchParts(points, preparer, loader, PoseSearch(session, loader), volume)
 

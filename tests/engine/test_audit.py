@@ -19,10 +19,11 @@ VARIANCE = 100.0
 
 @pytest.fixture
 def audited(rng, session, simulated, search_parts):
-    """(finest level) -> the parts of a search of four images, and an auditor of it."""
+    """(finest level, classes) -> the parts of a search of four images, and an auditor of it."""
 
-    def make(finest, rings=RINGS):
-        truth = simulated(random_rotations(rng, 4), rng.uniform(-0.5, 0.5, (4, 2)), random_ctf(rng, 4), snr=20.0)
+    def make(finest, classes=1, rings=RINGS):
+        shift_px = rng.uniform(-0.5, 0.5, (4, 2))
+        truth = simulated(random_rotations(rng, 4), shift_px, random_ctf(rng, 4), snr=20.0, classes=classes)
         parts = search_parts(truth, finest, rings)
         return parts, Auditor(session, parts.loader, parts.search)
 
@@ -52,18 +53,20 @@ def test_exhaustive_is_every_pose_of_the_grid(session, audited):
         *held, view.table.plane.ring_table, pair // rotations, pair % rotations, np.arange(len(pair) + 1) * shifts,
         np.tile(np.arange(shifts), len(pair)), np.zeros(len(pair) * shifts), 0, RINGS, rotation_grid(0).in_plane,
     ).reshape(4, rotations, shifts)  # fmt: skip
-    np.testing.assert_allclose(whole.log_evidence, np.logaddexp.reduce(weight.reshape(4, -1), axis=1), atol=1e-3)
+    mean = np.logaddexp.reduce(weight.reshape(4, -1), axis=1) - np.log(rotations * shifts)
+    np.testing.assert_allclose(whole.log_evidence, mean, atol=1e-3)
     np.testing.assert_allclose(whole.best_weight, weight.max(axis=(1, 2)), atol=1e-3)
     found = weight[np.arange(4), whole.best_rotation, whole.best_shift]
     np.testing.assert_allclose(found, weight.max(axis=(1, 2)), atol=1e-3)
 
 
 @pytest.mark.parametrize("finest", [0, 1])
-def test_a_search_that_keeps_everything_loses_nothing(audited, finest):
+@pytest.mark.parametrize("classes", [1, 3])
+def test_a_search_that_keeps_everything_loses_nothing(audited, finest, classes):
     stages = plan(finest, 0.0, EVERYTHING)
     if finest:  # a window as wide as it gets keeps every cell
         stages = (replace(stages[0], sigmas=1000.0), stages[1])
-    found = audit(*audited(finest), stages, rows=[0, 2])
+    found = audit(*audited(finest, classes), stages, rows=[0, 2])
     assert found.images == 2
     assert found.best_pose_kept == 1.0
     assert 0 <= found.mass_lost_mean <= found.mass_lost_max < 1e-3
@@ -77,6 +80,23 @@ def test_a_search_that_keeps_one_pose_says_what_it_lost(audited):
     assert found.best_pose_kept < 1.0
     assert found.mass_lost_max > 0.5
     assert 0 < found.mass_lost_mean < found.mass_lost_max <= 1.0
+
+
+def test_what_is_lost_is_lost_among_the_poses_of_all_classes(session, audited):
+    """A search that keeps few poses of an image, compared with every pose of every class."""
+    parts, auditor = audited(0, 2)
+    stages = (Stage(0, float(RINGS), 1.0, 1),)  # whole bins: more poses than one may be kept
+    found = audit(parts, auditor, stages)
+    slices = parts.search.prepare(parts.map, np.eye(3), stages)
+    batch = parts.loader.load(np.arange(4), np.full(RINGS, VARIANCE))
+    whole = auditor.exhaustive(batch, slices, SHIFTS, stages[-1])
+    kept = parts.search.run(batch, slices, SHIFTS, stages, rng=None)
+    assert whole.best_rotation.max() < 2 * len(rotation_grid(0))
+    np.testing.assert_allclose(kept.best_weight, whole.best_weight, atol=1e-2)
+    assert found.best_pose_kept == 1.0
+    lost = 1 - np.exp(kept.log_evidence - whole.log_evidence)
+    assert found.mass_lost_max == pytest.approx(lost.max(), abs=1e-3)
+    assert found.mass_lost_mean == pytest.approx(lost.mean(), abs=1e-3)
 
 
 def test_an_audit_does_not_depend_on_the_other_images(audited):

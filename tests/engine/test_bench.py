@@ -5,12 +5,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from coldstart.compute.session import open_session
+from coldstart.engine import memory
 from coldstart.engine.bench import FIRST_OF_A_STAGE, STEPS, bench, stage_seconds
 from coldstart.engine.bench_map import BenchMap, given_map, short_run_map
 from coldstart.engine.peak import device_peak_gflops, numpy_product
-from coldstart.engine.update import resize_map
-from coldstart.errors import DeviceError, ParameterError
+from coldstart.engine.update import resize_maps
+from coldstart.errors import ParameterError
 from coldstart.model.fsc import fourier_shell_correlation
 from coldstart.model.so3 import random_rotations
 from coldstart.params import AbInitioParams
@@ -18,14 +18,9 @@ from coldstart.params import AbInitioParams
 PARAMS = AbInitioParams(max_resolution_angstrom=24.0, final_minibatch=20, initial_minibatch=20)
 
 
-@pytest.fixture(scope="module")
-def profiled():
-    try:
-        opened = open_session(profiling=True)
-    except DeviceError as error:
-        pytest.skip(str(error))
-    with opened:
-        yield opened
+@pytest.fixture(autouse=True)
+def small_copies(monkeypatch):
+    monkeypatch.setattr(memory, "COPY_BYTES", 2**20)
 
 
 @pytest.fixture
@@ -40,9 +35,9 @@ def subject(truth, profiled):
 
 def test_a_given_map_is_brought_to_the_grey_scale_of_the_images(truth, subject, profiled):
     darker = given_map(truth.particles, truth.source, PARAMS, profiled, 1e-3 * truth.volume, "dark.mrc")
-    np.testing.assert_allclose(darker.volume, subject.volume, rtol=1e-3, atol=1e-3 * np.abs(subject.volume).max())
+    np.testing.assert_allclose(darker.volumes, subject.volumes, rtol=1e-3, atol=1e-3 * np.abs(subject.volumes).max())
     own = float(np.vdot(truth.volume, truth.volume))
-    found = resize_map(subject.volume, truth.volume.shape[0])
+    (found,) = resize_maps(subject.volumes, truth.volume.shape[0])
     assert 0.7 < float(np.vdot(found, truth.volume)) / own < 1.3
 
 
@@ -53,9 +48,10 @@ def test_a_map_that_the_images_do_not_show_is_refused(truth, profiled):
 
 def test_a_short_run_makes_a_map_and_ordinary_noise(truth, profiled):
     made = short_run_map(truth.particles, truth.source, PARAMS, profiled)
-    assert made.volume.shape[0] % 2 == 0
-    assert np.isfinite(made.volume).all()
-    assert fourier_shell_correlation(made.volume, made.volume)[1] == pytest.approx(1.0)
+    (volume,) = made.volumes
+    assert len(volume) % 2 == 0
+    assert np.isfinite(volume).all()
+    assert fourier_shell_correlation(volume, volume)[1] == pytest.approx(1.0)
     assert 0.1 < np.median(made.noise_variance) < 10
     assert "short run" in made.origin
 
@@ -78,6 +74,13 @@ def test_figures_agree_with_each_other(truth, subject, profiled, kind):
     assert 4 * products < scored < 80 * products
     assert measured.peak_share(kernels["score_grid"]) > 0
     assert measured.peak_share(kernels["insert_slices"]) is None
+    for name in ("make_slices", "insert_slices"):
+        kernel, bound = kernels[name], measured.memory_bound_seconds(kernels[name])
+        assert 1e9 * bound * measured.memory_rates[name] == pytest.approx(kernel.bytes)
+        assert measured.times_memory_bound(kernel) == pytest.approx(kernel.seconds / bound)
+    assert measured.memory_rates["copy"] > 0
+    assert measured.memory_bound_seconds(kernels["score_grid"]) is None
+    assert measured.times_memory_bound(kernels["score_grid"]) is None
     assert measured.grid.product_flop == 4 * measured.stages[0].count.products
     assert measured.grid.energies == measured.stages[0].count.candidates
     assert measured.grid.gflops > 0
@@ -103,7 +106,7 @@ def test_stages_are_told_apart_by_their_first_kernel():
 
 
 def test_a_benchmark_needs_profiling(truth, session):
-    subject = BenchMap(truth.volume, np.ones(9), "a map")
+    subject = BenchMap(truth.volume[None], np.ones(9), "a map")
     with pytest.raises(ValueError, match="profiling"):
         bench(truth.particles, truth.source, PARAMS, session, subject, 4, "learning")
 

@@ -56,6 +56,25 @@ def test_the_best_is_found_where_it_is_asked_for(session, scored):
     np.testing.assert_array_equal(log_sum, session.download(tracked.log_sum))
 
 
+def test_every_class_is_scored_as_if_it_were_alone(rng, session, simulated, search_parts):
+    """Class after class, to the last bit."""
+    truth = simulated(random_rotations(rng, 3), np.zeros((3, 2)), random_ctf(rng, 3), snr=2.0, classes=3)
+
+    def score(volumes):
+        parts = search_parts(truth, 0, RINGS, volumes)
+        batch = parts.loader.load(np.arange(3), np.full(RINGS, 4.0))
+        table = parts.search.prepare(parts.map, np.eye(3), (Stage(0, float(RINGS), 1e-3, 100),)).tables[0]
+        view = parts.loader.view(batch, 0, SHIFTS, of_cells=False)
+        scores = GridScorer(session, 0, track_best=True).score(3, view, table, float(RINGS))
+        return [session.download(a) for a in (scores.log_sum, scores.best_weight, scores.best_shift)]
+
+    together = score(truth.volumes)
+    alone = [score(volume[None]) for volume in truth.volumes]
+    for found, *of_classes in zip(together, *alone, strict=True):
+        assert found.shape == (3, 3 * len(rotation_grid(0)))
+        np.testing.assert_array_equal(found, np.concatenate(of_classes, axis=1))
+
+
 def test_levels_do_not_share_results(session, scored):
     """Scores of one level are still there after those of another."""
     coarse, (log_sum, _, _) = scored(0, 8.0, track_best=True)

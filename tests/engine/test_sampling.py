@@ -39,9 +39,9 @@ def test_drawn_is_what_was_drawn(count, visits):
 
 
 def draws(sampler):
-    """The first random numbers of each purpose and of some of its iterations."""
-    yield sampler.start().random(8)
+    """The first random numbers of each purpose and of some of its iterations, or classes."""
     for iteration in range(3):
+        yield sampler.start(iteration).random(8)
         yield sampler.search(iteration).random(8)
         yield sampler.turn(iteration).ravel()[:8]
 

@@ -11,8 +11,10 @@ from coldstart.engine.schedule import (
     MARCH_FROM,
     MARCH_FULL,
     POSING,
+    SMALL_BOX_ANGSTROM,
     Progress,
     Thoroughness,
+    class_similarity,
     finest_level,
     first_progress,
     learning_rate,
@@ -26,7 +28,7 @@ from coldstart.model.pose_grid import COARSE_STEP_DEG
 from coldstart.params import AbInitioParams
 
 BOX_PX = 256
-NOTHING_AGREES, ALL_AGREES = np.zeros(200), np.ones(200)
+NOTHING_AGREES, ALL_AGREES = np.zeros((1, 200)), np.ones((1, 200))
 
 
 def progress(plan, params, half_correlation=NOTHING_AGREES):
@@ -59,7 +61,7 @@ def test_iterations_and_image_visits_of_the_defaults(
     assert plan.iterations == total
     run = list(progress(plan, params))
     assert len(run) == total
-    visits = sum(minibatch_size(params, now, 10**6) for now in run)
+    visits = sum(minibatch_size(plan, params, now, 10**6) for now in run)
     assert round(visits / 1000) == visits_thousands
 
 
@@ -90,7 +92,7 @@ def test_the_radius_rises_from_the_first_to_the_last(step):
 def test_the_march_quickens_where_the_halves_agree():
     params = AbInitioParams(initial_iterations=5, final_iterations=5)
     plan = plan_run(params, BOX_PX, 300.0)
-    lengths = [len(list(progress(plan, params, np.full(200, value)))) for value in (0.0, 0.7, 1.0)]
+    lengths = [len(list(progress(plan, params, np.full((1, 200), value)))) for value in (0.0, 0.7, 1.0)]
     assert lengths[0] == plan.iterations
     assert lengths[0] > lengths[1] > lengths[2]
 
@@ -109,7 +111,7 @@ def test_the_speed_of_the_march_grows_with_the_correlation(correlation, speed):
     params = AbInitioParams(fourier_radius_step=0.05)
     plan = plan_run(params, BOX_PX, 300.0)
     now = Progress(250, "marching", 200, 15.3)
-    after = next_progress(now, plan, params, np.full(200, correlation))
+    after = next_progress(now, plan, params, np.full((1, 200), correlation))
     assert after == Progress(251, "marching", 200, pytest.approx(15.3 + 0.05 * speed))
 
 
@@ -136,7 +138,8 @@ def test_only_the_edge_of_the_band_counts_for_the_march():
     params = AbInitioParams(initial_iterations=1)
     plan = plan_run(params, BOX_PX, 300.0)
     now = Progress(50, "marching", 1, 15.0)
-    low, beyond = np.where(np.arange(200) < 12, 1.0, 0.0), np.where(np.arange(200) > 15, 1.0, 0.0)
+    shell = np.arange(200)[None]
+    low, beyond = np.where(shell < 12, 1.0, 0.0), np.where(shell > 15, 1.0, 0.0)
     for agreement in (low, beyond):
         assert next_progress(now, plan, params, agreement).radius == pytest.approx(15.04)
     assert next_progress(now, plan, params, ALL_AGREES).radius > 15.1
@@ -144,10 +147,103 @@ def test_only_the_edge_of_the_band_counts_for_the_march():
 
 def test_minibatches():
     params = AbInitioParams(initial_minibatch=50, final_minibatch=200, minibatch_switch_iteration=30)
-    assert minibatch_size(params, Progress(29, "marching", 10, 9.0), 10**6) == 50
-    assert minibatch_size(params, Progress(30, "marching", 10, 9.0), 10**6) == 200
-    assert minibatch_size(params, Progress(12, "final", 11, 9.0), 10**6) == 200
-    assert minibatch_size(params, Progress(99, "final", 11, 9.0), 120) == 120
+    plan = plan_run(params, BOX_PX, 300.0)
+    assert minibatch_size(plan, params, Progress(29, "marching", 10, 9.0), 10**6) == 50
+    assert minibatch_size(plan, params, Progress(30, "marching", 10, 9.0), 10**6) == 200
+    assert minibatch_size(plan, params, Progress(12, "final", 11, 9.0), 10**6) == 200
+    assert minibatch_size(plan, params, Progress(99, "final", 11, 9.0), 120) == 120
+
+
+@pytest.mark.parametrize(
+    ("box_angstrom", "order", "early", "late"),
+    [(300.0, 1, 90, 300), (300.0, 4, 90, 300), (300.0, 8, 300, 1000), (SMALL_BOX_ANGSTROM - 1, 1, 300, 1000),
+     (SMALL_BOX_ANGSTROM, 1, 90, 300)],
+)  # fmt: skip
+def test_minibatches_of_small_boxes_and_high_symmetry_are_larger(box_angstrom, order, early, late):
+    """Where the sizes are left to the run: 0 asks for that, of each by itself."""
+    plan = plan_run(AbInitioParams(initial_minibatch=0, final_minibatch=0), BOX_PX, box_angstrom, order)
+    assert (plan.initial_minibatch, plan.final_minibatch) == (early, late)
+    plan = plan_run(AbInitioParams(initial_minibatch=0, final_minibatch=77), BOX_PX, box_angstrom, order)
+    assert (plan.initial_minibatch, plan.final_minibatch) == (early, 77)
+    plan = plan_run(AbInitioParams(initial_minibatch=11, final_minibatch=0), BOX_PX, box_angstrom, order)
+    assert (plan.initial_minibatch, plan.final_minibatch) == (11, late)
+
+
+def test_minibatches_of_several_classes_are_larger_where_the_program_chooses():
+    """By half for each further class, and by what small classes ask for."""
+    now, late = Progress(10, "initial", 0, 9.0), Progress(900, "final", 800, 9.0)
+    params = AbInitioParams(classes=3, initial_minibatch=0, final_minibatch=120)
+    plan = plan_run(params, BOX_PX, 300.0)
+    assert (plan.initial_minibatch, plan.final_minibatch) == (180, 120)
+    assert [minibatch_size(plan, params, now, 10**6, growth) for growth in (1.0, 1.5, 2.0)] == [180, 270, 360]
+    assert [minibatch_size(plan, params, late, 10**6, growth) for growth in (1.0, 1.5, 2.0)] == [120] * 3
+    assert minibatch_size(plan, params, now, 200, 2.0) == 200
+
+
+SIMILAR = AbInitioParams(classes=3, class_similarity=0.2, class_similarity_start=40, class_similarity_end=60)
+
+
+def test_the_similarity_of_the_classes_is_annealed_to_nothing():
+    similarity = np.array([class_similarity(SIMILAR, iteration) for iteration in range(80)])
+    assert (similarity[:41] == 0.2).all()
+    np.testing.assert_allclose(similarity[40:60], 0.2 * np.arange(20, 0, -1) / 20)
+    assert not similarity[60:].any()
+
+
+def test_one_class_is_not_similar_to_others_and_an_anneal_may_be_a_step():
+    assert class_similarity(SIMILAR.model_copy(update={"classes": 1}), 0) == 0.0
+    step = SIMILAR.model_copy(update={"class_similarity_end": 40})
+    assert [class_similarity(step, iteration) for iteration in (0, 39, 40, 41)] == [0.2, 0.2, 0.0, 0.0]
+    assert class_similarity(SIMILAR.model_copy(update={"class_similarity": 0.0}), 0) == 0.0
+
+
+def test_the_final_phase_waits_for_the_classes_to_be_told_apart():
+    """At the last radius the march stands still while the classes are blurred, and the final phase has its length."""
+    params = AbInitioParams(
+        classes=3, class_similarity_start=40, class_similarity_end=60, initial_iterations=10, final_iterations=15,
+        fourier_radius_step=5.0,
+    )  # fmt: skip
+    plan = plan_run(params, BOX_PX, 300.0)
+    run = list(progress(plan, params, np.zeros((3, 200))))
+    waiting = [now for now in run if now.phase == "marching" and now.radius == plan.max_radius]
+    assert len(waiting) > 20
+    assert len(run) == plan.iterations
+    assert all(now.phase_start == 10 for now in waiting)
+    final = [now for now in run if now.phase == "final"]
+    assert [now.iteration for now in final] == list(range(60, 75))
+    assert all(now.phase_start == 60 for now in final)
+    alone = list(progress(plan, params.model_copy(update={"classes": 1})))
+    assert next(now.iteration for now in alone if now.phase == "final") < 20
+
+
+def test_the_march_follows_the_class_whose_halves_agree_best():
+    params = AbInitioParams(classes=3, fourier_radius_step=0.05)
+    plan = plan_run(params, BOX_PX, 300.0)
+    now = Progress(250, "marching", 200, 15.3)
+    agreement = np.repeat([[0.0], [MARCH_FULL], [0.2]], 200, axis=1)
+    assert next_progress(now, plan, params, agreement).radius == pytest.approx(15.3 + 0.05 * FASTEST_MARCH)
+    assert next_progress(now, plan, params, agreement[[0, 2]]).radius == pytest.approx(15.35)
+    assert next_progress(now, plan, params, -agreement).radius == pytest.approx(15.35)
+
+
+@pytest.mark.parametrize("order", [2, 24])
+@pytest.mark.parametrize("correlation", [0.0, 0.3, MARCH_FROM, 0.7, 0.85, 1.0])
+def test_symmetric_halves_march_as_those_without_symmetry_would(order, correlation):
+    """Halves in which every image counts `order` times have so many times the signal over the noise."""
+    signal_to_noise = correlation / (1 - correlation) if correlation < 1 else 1e9
+    counted = order * signal_to_noise / (1 + order * signal_to_noise)
+    now, radii = Progress(250, "marching", 200, 15.3), []
+    for operators, agreement in ((1, correlation), (order, counted)):
+        plan = plan_run(AbInitioParams(), BOX_PX, 300.0, operators)
+        radii.append(next_progress(now, plan, AbInitioParams(), np.full((1, 200), agreement)).radius)
+    assert radii[0] == pytest.approx(radii[1])
+
+
+def test_the_class_whose_halves_agree_best_sets_the_pace():
+    params, now = AbInitioParams(classes=2), Progress(250, "marching", 200, 15.3)
+    plan, halves = plan_run(params, BOX_PX, 300.0), np.stack([np.full(200, 0.2), np.full(200, 0.8)])
+    both, best = (next_progress(now, plan, params, curves).radius for curves in (halves, halves[1:]))
+    assert both == best > next_progress(now, plan, params, halves[:1]).radius
 
 
 def test_learning_rate_is_constant_then_falls():
@@ -221,4 +317,4 @@ def test_the_march_goes_on_where_the_halves_were_not_looked_at_yet():
     """Steps may lead beyond the grid on which the halves were compared last."""
     params = AbInitioParams(fourier_radius_step=2.0)
     now = Progress(300, "marching", 200, 20.0)
-    assert next_progress(now, plan_run(params, BOX_PX, 400.0), params, np.ones(12)).radius == 22.0
+    assert next_progress(now, plan_run(params, BOX_PX, 400.0), params, np.ones((1, 12))).radius == 22.0

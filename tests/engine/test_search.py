@@ -14,6 +14,7 @@ from coldstart.engine.update import PADDING, MapUpdater
 from coldstart.model.ctf import evaluate_ctf, take_rows
 from coldstart.model.pose_grid import ShiftGrid, rotation_grid
 from coldstart.model.so3 import geodesic_distance_deg, random_rotations
+from coldstart.model.symmetry import point_group
 from coldstart.params import AbInitioParams
 
 RINGS = 12
@@ -37,8 +38,8 @@ class Searched:
         self.rings = Rings(session, finest, RINGS)
         preparer = ImagePreparer(truth.particles, truth.source, params, self.rings.plane)
         self.loader = MinibatchLoader(session, truth.particles, preparer, self.rings)
-        updater = MapUpdater(params, truth.volume.shape[0])
-        self.map = FourierMap(session.upload("volume", updater.sliceable(truth.volume)), PADDING)
+        updater = MapUpdater(params, truth.volume.shape[0], point_group("C1"))
+        self.map = FourierMap(session.upload("volume", updater.sliceable(truth.volume[None])), PADDING)
         self.search = PoseSearch(session, self.loader)
 
     def run(self, rows, turn, levels, variance=1.0, seed=0, shifts=SHIFTS):
@@ -168,7 +169,7 @@ def energies(searched, truth, found, turn, variance, shifts):
     matrices = rotation_grid(found.level).matrices(found.rotation, turn)
     m = np.zeros((len(matrices), 8))
     m[:, 0:3], m[:, 4:7] = PADDING * matrices[:, 0], PADDING * matrices[:, 1]
-    spectrum = MapUpdater(AbInitioParams(), truth.volume.shape[0]).sliceable(truth.volume)
+    spectrum = MapUpdater(AbInitioParams(), truth.volume.shape[0], point_group("C1")).sliceable(truth.volume[None])
     y = reference.slices(spectrum, *plane.frequencies.T, m, plane.stride)
     y = y * np.exp(-2j * np.pi * shifts.points(found.level)[found.shift] @ plane.frequencies.T)
     x, transfer = x[found.image], transfer[found.image]
@@ -189,7 +190,8 @@ def test_log_weights_are_those_of_gaussian_noise(rng, session, simulated, finest
         assert found.best_weight[image] == pytest.approx(best, rel=1e-3, abs=0.02)
         expected = np.exp(weight[own] - np.logaddexp.reduce(weight[own]))
         np.testing.assert_allclose(found.posterior[own], expected, atol=0.01)
-        dropped = found.log_evidence[image] - np.logaddexp.reduce(weight[own])
+        poses = len(rotation_grid(finest)) * len(shifts.points(finest))
+        dropped = found.log_evidence[image] - (np.logaddexp.reduce(weight[own]) - np.log(poses))
         assert dropped > -0.02
         assert found.limited[image] or dropped < 0.02
 
@@ -269,7 +271,8 @@ def test_the_best_weight_is_that_of_the_best_pose(rng, twenty):
     whole = ~found.limited
     assert whole.sum() >= 15
     largest = np.maximum.reduceat(found.posterior, np.searchsorted(found.image, np.arange(20)))
-    np.testing.assert_allclose((found.best_weight - found.log_evidence)[whole], np.log(largest)[whole], atol=5e-3)
+    log_sum = found.log_evidence + np.log(len(rotation_grid(FINEST)) * len(SHIFTS.points(FINEST)))
+    np.testing.assert_allclose((found.best_weight - log_sum)[whole], np.log(largest)[whole], atol=5e-3)
 
 
 @pytest.mark.parametrize("finest", [0, 1, FINEST_LEVEL, FINEST_LEVEL + 1])

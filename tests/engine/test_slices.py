@@ -9,6 +9,7 @@ from coldstart.engine.slices import FourierMap, Projector
 from coldstart.engine.update import PADDING, MapUpdater
 from coldstart.model.pose_grid import rotation_grid
 from coldstart.model.so3 import random_rotations
+from coldstart.model.symmetry import point_group
 from coldstart.params import AbInitioParams
 
 SIDE, RINGS, SIGMA = 24, 8, 1.2
@@ -32,8 +33,9 @@ def blobs(centres=CENTRES):
     ).astype(np.float32)
 
 
-def on_device(session, volume, name="volume"):
-    return FourierMap(session.upload(name, MapUpdater(AbInitioParams(), SIDE).sliceable(volume)), PADDING)
+def on_device(session, volumes, name="volume"):
+    sliceable = MapUpdater(AbInitioParams(), SIDE, point_group("C1")).sliceable(volumes)
+    return FourierMap(session.upload(name, sliceable), PADDING)
 
 
 class Made:
@@ -43,7 +45,7 @@ class Made:
         self.session, self.turn = session, turn
         self.rings = Rings(session, level, RINGS)
         self.projector = Projector(session, self.rings)
-        self.map = on_device(session, blobs())
+        self.map = on_device(session, blobs()[None])
 
     def plane(self, level):
         return self.rings.table(level).plane
@@ -166,9 +168,9 @@ def test_what_a_blurred_map_lost_is_what_the_map_had(session, made):
 
 def test_a_blur_leaves_a_round_map_as_it_is(session, made):
     given = made(1)
-    round_map = on_device(session, blobs(np.zeros((4, 3))), "round")
-    sharp = session.download(round_map.data)
-    blurred = session.download(given.projector.blurred(round_map, 0, RINGS).data)
+    round_map = on_device(session, blobs(np.zeros((4, 3)))[None], "round")
+    (sharp,) = session.download(round_map.data)
+    (blurred,) = session.download(given.projector.blurred(round_map, 0, RINGS).data)
     index = np.stack(np.meshgrid(*(np.arange(n) - c for n, c in zip(sharp.shape, (SIDE, SIDE, 0), strict=True)),
                                  indexing="ij"))  # fmt: skip
     radius = np.linalg.norm(index, axis=0)

@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 
+from coldstart.demo.molecule import molecule_map
 from coldstart.engine import reference
 from coldstart.engine.images import ImagePreparer, MinibatchLoader
 from coldstart.engine.rings import Rings
@@ -12,6 +13,7 @@ from coldstart.engine.start import (
     SIGNAL_SHARE,
     find_inflation,
     initial_noise,
+    map_variant,
     random_map,
     scale_to_signal,
     signal_power,
@@ -22,6 +24,7 @@ from coldstart.model.mask import radius_px
 from coldstart.model.polar import PolarPlane
 from coldstart.model.pose_grid import ShiftGrid, rotation_grid
 from coldstart.model.so3 import random_rotations
+from coldstart.model.symmetry import point_group
 from coldstart.params import AbInitioParams
 
 SIDE = 24
@@ -42,6 +45,42 @@ def test_another_seed_is_another_map():
     maps = [random_map(np.random.default_rng(seed), SIDE, AbInitioParams()) for seed in (1, 1, 2)]
     np.testing.assert_array_equal(maps[0], maps[1])
     assert abs(np.corrcoef(maps[0].ravel(), maps[2].ravel())[0, 1]) < 0.5
+
+
+@pytest.fixture
+def given(molecules):
+    """A molecule's map, of arbitrary scale and with detail beyond what a start holds."""
+    return 700 * molecule_map(molecules[0], SIDE, 12.0)
+
+
+def test_a_variant_is_the_given_map_and_a_random_one(rng, given):
+    """In equal shares, whatever the given map's scale: it tells both, low-passed and of mean square 1."""
+    seeds = range(4)
+    variants = np.stack([map_variant(given, np.random.default_rng(seed), AbInitioParams()) for seed in seeds])
+    randoms = np.stack([random_map(np.random.default_rng(seed), SIDE, AbInitioParams()) for seed in seeds])
+    assert variants.dtype == np.float32
+    np.testing.assert_allclose(np.sqrt(np.mean(variants.astype(float) ** 2, axis=(1, 2, 3))), 1, atol=1e-4)
+    power, radius = np.abs(spectrum_of(variants[0])) ** 2, radius_grid(SIDE)
+    assert power[radius > 11].mean() < 0.02 * power[(radius > 1) & (radius < 4)].mean()
+    smooth = np.mean(variants, axis=0)
+    for variant, random in zip(variants, randoms, strict=True):
+        assert np.corrcoef(variant.ravel(), given.ravel())[0, 1] > 0.4
+        own = [np.corrcoef((variant - smooth).ravel(), other.ravel())[0, 1] for other in randoms]
+        assert np.argmax(own) == [np.array_equal(random, other) for other in randoms].index(True)
+
+
+def test_variants_differ_and_are_the_same_again(given):
+    one, again, other = (map_variant(given, np.random.default_rng(seed), AbInitioParams()) for seed in (1, 1, 2))
+    np.testing.assert_array_equal(one, again)
+    likeness = np.corrcoef(one.ravel(), other.ravel())[0, 1]
+    assert 0.3 < likeness < 0.9
+
+
+def test_the_scale_of_a_given_map_does_not_matter(given):
+    one, other = (map_variant(scale * given, np.random.default_rng(1), AbInitioParams()) for scale in (1.0, 1e-3))
+    np.testing.assert_allclose(one, other, atol=1e-4)
+    nothing = map_variant(np.zeros_like(given), np.random.default_rng(1), AbInitioParams())
+    np.testing.assert_allclose(nothing, random_map(np.random.default_rng(1), SIDE, AbInitioParams()), atol=1e-3)
 
 
 def test_a_larger_lowpass_radius_is_a_rougher_map():
@@ -67,14 +106,15 @@ def test_images_without_signal_leave_a_trace():
 
 @pytest.mark.parametrize("mean_ctf_squared", [1.0, 0.5])
 def test_slices_of_the_scaled_map_have_their_share_of_the_signal(rng, mean_ctf_squared):
-    updater, signal = MapUpdater(AbInitioParams(), SIDE), 37.0
+    updater, signal = MapUpdater(AbInitioParams(), SIDE, point_group("C1")), 37.0
     volume = random_map(rng, SIDE, AbInitioParams())
-    scaled = scale_to_signal(volume, updater.sliceable(volume), signal, PLANE.ring_areas, mean_ctf_squared)
+    (sliceable,) = updater.sliceable(volume[None])
+    scaled = scale_to_signal(volume, sliceable, signal, PLANE.ring_areas, mean_ctf_squared)
     assert scaled.dtype == np.float32
     rotations = random_rotations(rng, 200)
     rows = np.zeros((200, 8))
     rows[:, 0:3], rows[:, 4:7] = PADDING * rotations[:, 0], PADDING * rotations[:, 1]
-    y = reference.slices(updater.sliceable(scaled), *PLANE.frequencies.T, rows, PLANE.stride)
+    y = reference.slices(updater.sliceable(scaled[None]), *PLANE.frequencies.T, rows, PLANE.stride)
     share = mean_ctf_squared * np.mean(np.abs(y) ** 2 @ PLANE.weights) / signal
     # Within a factor: the mean over a shell of the map counts points between the rings too, of which those near the
     # constant term are the strongest.
@@ -90,7 +130,7 @@ def setting(rng, session, simulated):
     preparer = ImagePreparer(truth.particles, truth.source, params, rings.plane)
     loader = MinibatchLoader(session, truth.particles, preparer, rings)
     volume = random_map(rng, side, params) * np.float32(np.sqrt(np.mean(truth.volume**2)))
-    return preparer, loader, PoseSearch(session, loader), MapUpdater(params, side), volume
+    return preparer, loader, PoseSearch(session, loader), MapUpdater(params, side, point_group("C1")), volume
 
 
 def test_the_first_noise_is_the_background(setting):
@@ -109,7 +149,7 @@ def test_inflation_spreads_the_posteriors_as_far_as_is_wanted(session, setting):
     rows, shifts = np.arange(12), ShiftGrid(0.08, 1 / 24)
     noise = initial_noise(AbInitioParams(), preparer, rows)
     levels = (Stage(0, float(PLANE.rings), 1e-2, 64),)
-    on_device = FourierMap(session.upload("volume", updater.sliceable(volume)), PADDING)
+    on_device = FourierMap(session.upload("volume", updater.sliceable(volume[None])), PADDING)
     slices = search.prepare(on_device, np.eye(3), levels)
 
     def found(target):

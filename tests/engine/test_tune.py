@@ -5,11 +5,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from coldstart.compute.session import open_session
 from coldstart.compute.tuning import Tuning, fits_kernels
 from coldstart.engine import tune
 from coldstart.engine.tune import Trial, fastest, measure_tuning
-from coldstart.errors import DeviceError, KernelBuildError
+from coldstart.errors import KernelBuildError
 
 PRESET = Tuning(vector_width=8, score_rows=4, chunk=32, muladd=1, copies=2, atomic=False)
 
@@ -41,17 +40,12 @@ def test_the_preset_stays_unless_another_is_clearly_faster():
 
 
 @pytest.fixture
-def profiled(monkeypatch):
+def quick(monkeypatch):
     monkeypatch.setattr(tune, "IMAGES", 4)
     monkeypatch.setattr(tune, "REPEATS", 1)
-    try:
-        opened = open_session(profiling=True)
-    except DeviceError as error:
-        pytest.skip(str(error))
-    with opened:
-        yield opened
 
 
+@pytest.mark.usefixtures("quick")
 def test_every_candidate_gives_the_presets_numbers_here(profiled):
     before = profiled.tuning
     result = measure_tuning(profiled)
@@ -62,6 +56,7 @@ def test_every_candidate_gives_the_presets_numbers_here(profiled):
     assert all(fits_kernels(trial.tuning) for trial in result.trials)
 
 
+@pytest.mark.usefixtures("quick")
 def test_candidates_that_fail_are_told_and_passed_over(profiled, monkeypatch):
     workbench = tune._Workbench
 

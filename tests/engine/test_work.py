@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from coldstart.compute.profile import Launch
-from coldstart.engine.work import FLOP, POINTS, VOXEL_UPDATES, kernel_times
+from coldstart.engine.work import FLOP, POINTS, VOXEL_UPDATES, Visits, insertion_visits, kernel_times, slicing_visits
 from coldstart.model.polar import PolarPlane
 
 PLANES = (PolarPlane(24, 12), PolarPlane(48, 17))
@@ -73,11 +73,23 @@ def test_slices(plane):
     points = int(plane.half_points[:rings].sum())
     made = measured(launch("make_slices", (rings, slices), ((), (plane.stride,)), (0, 0, 0)))
     assert (made.unit, made.work) == (POINTS, slices * points)
+    assert made.bytes == slices * points * (64 + 16)  # 8 neighbours of 8 bytes; two points of a whole turn
     gathered = measured(launch("gather_slices", (rings, slices), ((), (entries,)), (0, plane.stride)))
-    assert (gathered.unit, gathered.work) == (POINTS, entries * points)
+    assert (gathered.unit, gathered.work, gathered.bytes) == (POINTS, entries * points, None)
     numbers = (slices, plane.count(rings), plane.stride, 0, 0, 1.0)
     inserted = measured(launch("insert_slices", (2,), (), numbers))
     assert (inserted.unit, inserted.work) == (VOXEL_UPDATES, 8 * slices * points)
+    assert inserted.bytes == slices * points * (8 * 24 * 2 + 12)  # 8 voxels of 3 longs, there and back; 3 floats
+
+
+@pytest.mark.parametrize("plane", PLANES)
+def test_visits_are_those_of_the_largest_launch(plane):
+    shapes = (), (plane.stride,)
+    slicing = [launch("make_slices", size, shapes, (500, 40, 21)) for size in ((4, 7), (6, 10), (5, 10))]
+    assert slicing_visits([launch("prefix_sums", (9,)), *slicing], PLANES) == Visits(plane, 6, 10, 40, 21)
+    numbers = [(slices, plane.count(rings), plane.stride, 1, 20, 11, 4.0) for slices, rings in ((9, 3), (10, 6))]
+    inserting = [launch("insert_slices", (2,), (), given) for given in numbers]
+    assert insertion_visits([*slicing, *inserting], PLANES) == Visits(plane, 6, 10, 20, 11)
 
 
 def test_kernels_come_longest_first_and_unknown_work_is_none():
@@ -85,5 +97,5 @@ def test_kernels_come_longest_first_and_unknown_work_is_none():
     times = kernel_times([known, launch("prefix_sums", (1,)), launch("prefix_sums", (1,))], PLANES)
     assert [time.kernel for time in times] == ["prefix_sums", "score_grid"]
     assert (times[0].launches, times[0].seconds) == (2, 4.0)
-    assert times[0].work is times[0].unit is times[0].rate is None
+    assert times[0].work is times[0].unit is times[0].rate is times[0].bytes is None
     assert np.isfinite(times[1].rate)

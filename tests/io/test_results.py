@@ -1,6 +1,8 @@
 import json
 import math
+import os
 from dataclasses import replace
+from zipfile import ZipFile
 
 import numpy as np
 import pytest
@@ -10,7 +12,7 @@ from coldstart.io.mrc import read_map
 from coldstart.io.results import RunFolder
 from coldstart.io.run_records import ClassSummary, SearchSummary, Summary
 from coldstart.io.star import read_particles
-from coldstart.model.state import BoundAudit, IterationStats, PoseTable, RunResult, Snapshot, StageCount
+from coldstart.model.state import BoundAudit, IterationStats, Snapshot, StageCount
 from coldstart.params import AbInitioParams
 
 STATS = IterationStats(
@@ -35,29 +37,27 @@ STATS = IterationStats(
     evaluated_fraction=0.002,
     stages=(StageCount(0, 8.0, 90, 9000, 900, 100_000), StageCount(1, 8.04, 90, 28800, 180, 300_000)),
     audit=BoundAudit(4, 0.75, 0.01, 0.03),
+    class_shares=(0.625, 0.375),
+    class_similarity=0.1,
+    class_ess=1.5,
 )
 # What the first version wrote, which had no stages and no audits.
-ADDED_TO_LOG = ("limited_fraction", "evaluated_fraction", "stages", "audit")
-ADDED_TO_SUMMARY = ("search", "verify_bound")
+ADDED_TO_LOG = (
+    "limited_fraction",
+    "evaluated_fraction",
+    "stages",
+    "audit",
+    "class_shares",
+    "class_similarity",
+    "class_ess",
+)
+ADDED_TO_SUMMARY = ("search", "verify_bound", "symmetry", "resolution_angstrom", "class_similarity")
+ADDED_TO_CLASSES = ("particles", "flatness", "is_noise")
 
 
 @pytest.fixture
 def folder(tmp_path):
     return RunFolder.create(tmp_path / "deep" / "run")
-
-
-def make_result(count, classes=1):
-    volumes = np.random.default_rng(0).normal(size=(classes, 8, 8, 8)).astype(np.float32)
-    poses = PoseTable(
-        particle=np.arange(count, dtype=np.int64),
-        euler_deg=np.zeros((count, 3)),
-        origin_angstrom=np.zeros((count, 2)),
-        class_index=np.zeros(count, dtype=np.int64),
-        log_likelihood=np.zeros(count),
-        ess=np.ones(count),
-        max_posterior=np.ones(count),
-    )
-    return RunResult(volumes, 1.5, poses, (STATS,), (20.0,) * classes, "device", 123)
 
 
 def strip(path, keys):
@@ -134,7 +134,10 @@ def test_summary_has_its_keys_from_the_start(folder):
         "image_visits",
         "particles_used",
         "particles_unused",
+        "symmetry",
+        "resolution_angstrom",
         "classes",
+        "class_similarity",
         "converged",
         "search",
         "verify_bound",
@@ -151,7 +154,10 @@ def test_summary_round_trip(folder):
         device="a device",
         wall_seconds=12.5,
         particles_used=10,
-        classes=(ClassSummary(1, 14.2, 0.75), ClassSummary(2, None, 0.25)),
+        symmetry="D7",
+        resolution_angstrom=12.0,
+        classes=(ClassSummary(1, 14.2, 0.75, 6, 0.9), ClassSummary(2, None, 0.25, 2, 0.5, is_noise=True)),
+        class_similarity=((1.0, 0.5), (0.5, 1.0)),
         converged=True,
         search=SearchSummary(0.001, 0.5, 0.02, 0.25, 3.75),
         verify_bound=BoundAudit(7, 1.0, 1e-5, 2e-5),
@@ -161,7 +167,15 @@ def test_summary_round_trip(folder):
     folder.write_summary(summary)
     assert folder.load_summary() == summary
     classes = json.loads((folder.path / "summary.json").read_text())["classes"]
-    assert classes[0] == {"class": 1, "resolution_angstrom": 14.2, "particle_share": 0.75}
+    assert classes[0] == {
+        "class": 1,
+        "resolution_angstrom": 14.2,
+        "particle_share": 0.75,
+        "particles": 6,
+        "flatness": 0.9,
+        "is_noise": False,
+    }
+    assert classes[1]["is_noise"]
 
 
 def test_summary_names_the_figures_of_the_search_and_of_its_audit(folder):
@@ -201,11 +215,32 @@ def test_run_folders_of_earlier_versions_are_read(folder):
     folder.append_iteration(STATS)
     strip(folder.path / "summary.json", ADDED_TO_SUMMARY)
     strip(folder.path / "log.jsonl", ADDED_TO_LOG)
+    summary_path = folder.path / "summary.json"
+    record = json.loads(summary_path.read_text())
+    entries = [{key: entry[key] for key in entry if key not in ADDED_TO_CLASSES} for entry in record["classes"]]
+    summary_path.write_text(json.dumps({**record, "classes": entries}) + "\n")
     summary = folder.load_summary()
     assert (summary.search, summary.verify_bound) == (None, None)
     assert (summary.seed, summary.classes, summary.notes) == (5, (ClassSummary(1, 14.2, 1.0),), ("one",))
+    assert (summary.symmetry, summary.resolution_angstrom, summary.class_similarity) == ("C1", None, None)
     (stats,) = folder.load_iterations()
-    assert stats == replace(STATS, limited_fraction=0.0, evaluated_fraction=0.0, stages=(), audit=None)
+    assert stats == replace(
+        STATS,
+        limited_fraction=0.0,
+        evaluated_fraction=0.0,
+        stages=(),
+        audit=None,
+        class_shares=(),
+        class_similarity=0.0,
+        class_ess=1.0,
+    )
+
+
+def test_a_similarity_that_is_not_known_is_read_as_nan(folder):
+    folder.write_summary(Summary(status="completed", seed=5, class_similarity=((1.0, math.nan), (math.nan, 1.0))))
+    (first, _) = folder.load_summary().class_similarity
+    assert first[0] == 1.0
+    assert math.isnan(first[1])
 
 
 def test_keys_of_later_versions_are_passed_over(folder):
@@ -253,29 +288,73 @@ def test_snapshots_are_listed_by_iteration_and_class(folder):
     assert voxel_size == pytest.approx(3.0)
 
 
-def test_result_of_one_class_with_unused_particles(folder, small_set):
+ONE_CLASS = {
+    "volume.mrc",
+    "volume_flipped.mrc",
+    "particles.star",
+    "particles_flipped.star",
+    "particles_unused.star",
+}
+TWO_CLASSES = {
+    "volume_class_1.mrc",
+    "volume_class_1_flipped.mrc",
+    "volume_class_2.mrc",
+    "volume_class_2_flipped.mrc",
+    "particles_all_classes.star",
+    "particles_all_classes_flipped.star",
+    "particles_class_1.star",
+    "particles_class_2.star",
+}
+
+
+def files(folder):
+    return {path.name for path in folder.path.iterdir() if path.is_file()}
+
+
+def test_result_of_one_class_with_unused_particles(folder, small_set, made_up_result):
     particles, source = read_particles(small_set)
-    result = make_result(2)
+    result = made_up_result(np.ones((2, 1)))
     folder.write_result(particles, result, source)
-    np.testing.assert_array_equal(read_map(folder.path / "volume.mrc")[0], result.volumes[0])
+    assert files(folder) == ONE_CLASS
+    np.testing.assert_array_equal(read_map(folder.volume_path(1, 1))[0], result.volumes[0])
     used, used_source = read_particles(folder.particles_path)
     unused, _ = read_particles(folder.unused_path)
     assert (used.count, unused.count) == (2, 1)
     np.testing.assert_array_equal(used_source.read(np.arange(2)), source.read(np.arange(2)))
 
 
-def test_result_of_several_classes_with_all_particles(folder, small_set):
+def test_result_of_several_classes_with_all_particles(folder, small_set, made_up_result):
     particles, source = read_particles(small_set)
-    folder.write_result(particles, make_result(3, classes=2), source)
-    names = sorted(path.name for path in folder.path.iterdir() if path.is_file())
-    assert names == ["particles.star", "volume_class_1.mrc", "volume_class_2.mrc"]
+    folder.write_result(particles, made_up_result(np.array([[0.9, 0.1], [0.2, 0.8], [1.0, 0.0]])), source)
+    assert files(folder) == TWO_CLASSES
 
 
-def test_the_same_result_gives_the_same_bytes(tmp_path, small_set):
+def test_snapshots_are_in_the_archive_too(folder, small_set, made_up_result):
+    particles, source = read_particles(small_set)
+    volumes = np.random.default_rng(0).normal(size=(2, 6, 6, 6)).astype(np.float32)
+    for iteration in (7, 400):
+        folder.write_snapshot(Snapshot(replace(STATS, iteration=iteration), volumes, 3.0))
+    folder.write_result(particles, made_up_result(np.full((3, 2), 0.5)), source)
+    assert files(folder) == TWO_CLASSES | {"all_volumes.zip"}
+    with ZipFile(folder.archive_path) as archive:
+        assert archive.namelist() == [
+            "volume_class_1_iteration_00007.mrc",
+            "volume_class_2_iteration_00007.mrc",
+            "volume_class_1_iteration_00400.mrc",
+            "volume_class_2_iteration_00400.mrc",
+        ]
+        assert archive.testzip() is None
+        for name, snapshot in zip(archive.namelist(), folder.load_snapshots(), strict=True):
+            assert archive.read(name) == snapshot.path.read_bytes()
+
+
+def test_the_same_result_gives_the_same_bytes(tmp_path, small_set, made_up_result):
     particles, source = read_particles(small_set)
     folders = [RunFolder.create(tmp_path / name) for name in ("one", "two")]
-    for folder in folders:
-        folder.write_result(particles, make_result(2), source)
-    for name in ("volume.mrc", "particles.star", "particles_unused.star"):
+    for age, folder in enumerate(folders):
+        for file in folder.write_snapshot(Snapshot(STATS, np.ones((1, 6, 6, 6), np.float32), 3.0)):
+            os.utime(file.path, (10**9 * (age + 1),) * 2)
+        folder.write_result(particles, made_up_result(np.ones((2, 1))), source)
+    for name in ONE_CLASS | {"all_volumes.zip"}:
         first, second = ((folder.path / name).read_bytes() for folder in folders)
-        assert first == second
+        assert first == second, name

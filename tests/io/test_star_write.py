@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from coldstart.io.star import read_particles
 from coldstart.io.star_columns import POSE_LABELS
-from coldstart.io.star_write import image_names, particles_table, write_particles, write_unused
+from coldstart.io.star_write import image_names, moved_image_names, particles_table, write_particles, write_unused
 from coldstart.model.particles import CarriedTable, Particles
 from coldstart.model.state import PoseTable
 
@@ -21,10 +21,11 @@ def make_poses(rows, **changes):
         "particle": np.asarray(rows, dtype=np.int64),
         "euler_deg": rng.uniform(0, 180, (count, 3)),
         "origin_angstrom": rng.normal(size=(count, 2)),
-        "class_index": np.zeros(count, dtype=np.int64),
+        "class_posterior": np.ones((count, 1)),
         "log_likelihood": rng.normal(size=count),
         "ess": 1 + rng.uniform(size=count),
         "max_posterior": rng.uniform(size=count),
+        "used": np.ones(count, dtype=bool),
     }
     return PoseTable(**(values | changes))
 
@@ -35,8 +36,9 @@ def test_poses_fill_relions_columns(small_set, tmp_path):
         [0, 2],
         euler_deg=np.array([[10.0, 20.0, -30.5], [-0.0, 0.0, 179.9999999]]),
         origin_angstrom=np.array([[-4.5, 7.5], [-1e-9, 0.0]]),
-        class_index=np.array([0, 2]),
+        class_posterior=np.array([[0.7, 0.2, 0.1], [0.125, 0.25, 0.625]]),
         log_likelihood=np.array([-1234.5678, np.nan]),
+        used=np.array([True, False]),
         ess=np.array([1.25, 3.0]),
         max_posterior=np.array([0.9, 0.125]),
     )
@@ -53,6 +55,10 @@ def test_poses_fill_relions_columns(small_set, tmp_path):
     assert table["rlnLogLikeliContribution"].iloc[0] == "-1234.567800"
     assert table["rlnMaxValueProbDistribution"].tolist() == ["0.900000", "0.125000"]
     assert table["coldstartPoseEss"].tolist() == ["1.250000", "3.000000"]
+    assert table["coldstartClassPosterior"].tolist() == ["0.700000", "0.625000"]
+    assert table["coldstartClassMargin"].tolist() == ["0.500000", "0.375000"]
+    assert table["coldstartLabel"].tolist() == ["low_confidence", "unused"]
+    assert table["coldstartClassPosterior2"].astype(float).tolist() == [0.2, 0.25]
     assert table["rlnImageName"].tolist() == ["000001@stack.mrcs", "2@stack.mrcs"]
 
 
@@ -106,14 +112,36 @@ def test_numbers_come_back_to_six_decimals(tmp_path_factory, rows):
     )
 
 
-def test_unused_particles_keep_every_column(tmp_path, small_set, write_star):
+def test_unused_particles_keep_every_column_and_are_labelled(tmp_path, small_set, write_star):
     path = write_star(tmp_path / "in.star", particles={"rlnAngleRot": ["1", "2", "3"]})
     particles, source = read_particles(path)
     write_unused(tmp_path / "unused.star", particles, np.array([1]), source)
     again, _ = read_particles(tmp_path / "unused.star")
+    carried = {label: values[[1]].tolist() for label, values in particles.table.columns.items()}
     assert {label: values.tolist() for label, values in again.table.columns.items()} == {
-        label: values[[1]].tolist() for label, values in particles.table.columns.items()
+        **carried,
+        "coldstartLabel": ["unused"],
     }
+
+
+def test_what_an_earlier_run_said_of_a_particle_is_left_out(tmp_path, small_set, write_star):
+    earlier = {"coldstartLabel": ["used"] * 3, "coldstartPoseEss": ["9"] * 3, "coldstartClassPosterior3": ["0.5"] * 3}
+    particles, source = read_particles(write_star(tmp_path / "in.star", particles=earlier))
+    write_particles(tmp_path / "out.star", particles, make_poses([0, 2], used=np.zeros(2, dtype=bool)), source)
+    write_unused(tmp_path / "unused.star", particles, np.array([1]), source)
+    posed, unused = (read_particles(tmp_path / name)[0].table.columns for name in ("out.star", "unused.star"))
+    carried = set(particles.table.columns) - set(earlier)
+    assert set(posed) == {*carried, *POSE_LABELS}
+    assert "9" not in posed["coldstartPoseEss"]
+    assert set(unused) == {*carried, "coldstartLabel"}
+    assert unused["coldstartLabel"].tolist() == ["unused"]
+
+
+def test_moved_names_lead_to_the_same_stacks(tmp_path):
+    names = ["1@../data/a.mrcs", "02@b.mrcs", f"3@{tmp_path}/c.mrcs", "4@../data/a.mrcs"]
+    moved = moved_image_names(names, tmp_path / "run", tmp_path / "picked" / "deep")
+    assert moved == ["1@../../data/a.mrcs", "02@../../run/b.mrcs", f"3@{tmp_path}/c.mrcs", "4@../../data/a.mrcs"]
+    assert moved_image_names(names, tmp_path / "run", tmp_path / "run") == names
 
 
 def test_relative_stacks_are_found_from_another_folder(tmp_path, small_set, write_stack):

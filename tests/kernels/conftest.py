@@ -18,6 +18,7 @@ from coldstart.model.so3 import random_rotations
 
 IN_PLANE = 24
 RINGS = 7
+CLASSES = 3
 SIDE = 40
 PADDING = 2
 
@@ -59,15 +60,16 @@ class DeviceKernels:
     def rotation_rows(self, direction, in_plane, turn, cell):
         rows = self._empty((len(cell), 8))
         self._launch(
-            "grid.cl", "rotation_rows", (len(cell),), direction, in_plane, turn, cell, rows, len(in_plane), len(cell)
-        )
+            "grid.cl", "rotation_rows", (len(cell),), direction, in_plane, turn, cell, rows, len(direction),
+            len(in_plane), len(cell),
+        )  # fmt: skip
         return self._get(rows)
 
-    def make_slices(self, volume, kx, ky, rows, rings, excess, circle):
+    def make_slices(self, volumes, kx, ky, rows, rings, excess, circle):
         table = self._slice_table(len(rows), len(rings), circle)
-        side, width = volume.shape[1:]
+        side, width = volumes.shape[2:]
         self._launch(
-            "slices.cl", "make_slices", (len(rings), len(rows)), volume, kx, ky, rows, rings, excess, *table, circle,
+            "slices.cl", "make_slices", (len(rings), len(rows)), volumes, kx, ky, rows, rings, excess, *table, circle,
             side, width,
         )  # fmt: skip
         return tuple(map(self._get, table))
@@ -81,10 +83,11 @@ class DeviceKernels:
         )  # fmt: skip
         return tuple(map(self._get, table))
 
-    def blur_volume(self, volume, turns, radius):
-        side, width = volume.shape[1:]
-        blurred = self._put(np.full(volume.shape, np.nan, np.complex64))
-        self._launch("slices.cl", "blur_volume", (side, side), volume, turns, blurred, float(radius), side, width)
+    def blur_volume(self, volumes, turns, radius):
+        classes, side, _, width = volumes.shape
+        blurred = self._put(np.full(volumes.shape, np.nan, np.complex64))
+        size = classes * side, side
+        self._launch("slices.cl", "blur_volume", size, volumes, turns, blurred, float(radius), side, width)
         return self._get(blurred)
 
     def image_harmonics(self, rings, image, weight, phase, tile_rows, in_plane):
@@ -139,56 +142,47 @@ class DeviceKernels:
         return self._get(log_weight)
 
     def score_poses(
-        self, volume, kx, ky, image, weight, phase, rows, pair_image, pair_start, hyp_shift, log_weight, begin, count
+        self, volumes, kx, ky, image, weight, phase, rows, pair_image, pair_start, hyp_shift, log_weight, begin, count
     ):  # fmt: skip
         log_weight = self._put(log_weight)
-        side, width = volume.shape[1:]
+        side, width = volumes.shape[2:]
         self._launch(
-            "cells.cl", "score_poses", (len(rows),), volume, kx, ky, image, weight, phase, rows, pair_image, pair_start,
-            hyp_shift, log_weight, len(rows), begin, count, len(kx), side, width,
+            "cells.cl", "score_poses", (len(rows),), volumes, kx, ky, image, weight, phase, rows, pair_image,
+            pair_start, hyp_shift, log_weight, len(rows), begin, count, len(kx), side, width,
         )  # fmt: skip
         return self._get(log_weight)
 
-    def survey_rows(self, row_start, offset, window, value, boost, omitted, limit):
+    def survey_rows(self, row_start, offset, window, value, boost, groups, omitted, limit):
         """Without a boost where it is None."""
         rows = len(row_start) - 1
         statistics = self._empty((rows, 4))
         self._launch(
             "posterior.cl", "survey_rows", (rows,), row_start, offset, window, value, value if boost is None else boost,
-            statistics, rows, int(boost is not None), float(omitted), limit,
+            statistics, rows, groups, int(boost is not None), float(omitted), limit,
         )  # fmt: skip
         return self._get(statistics)
 
-    def keep_rotations(self, log_sum, statistics, offset, shifts):
-        images, rotations = log_sum.shape
-        head, sizes = (log_sum, statistics, offset), (images, rotations, shifts)
-        counts = self._put(np.full((images, 2), -1, np.int32))
-        self._launch("candidates.cl", "count_rotations", (images,), *head, counts, *sizes)
+    def keep_rotations(self, log_sum, statistics, offset, groups, shifts):
+        rows, rotations = log_sum.shape
+        head = log_sum, statistics, offset
+        counts = self._put(np.full((rows, 2), -1, np.int32))
+        self._launch("candidates.cl", "count_rotations", (rows,), *head, counts, rows, rotations, shifts)
         starts, _, lists = self._room(self._get(counts))
-        self._launch("candidates.cl", "write_rotations", (images,), *head, starts, *lists, *sizes)
+        sizes = rows, groups, rotations, shifts
+        self._launch("candidates.cl", "write_rotations", (rows,), *head, starts, *lists, *sizes)
         return tuple(map(self._get, lists))
 
     def keep_hypotheses(
-        self, pair_image, pair_rotation, pair_start, hyp_shift, value, boost, statistics, offset
+        self, pair_first, pair_rotation, pair_start, hyp_shift, value, boost, statistics, offset, groups
     ):  # fmt: skip
-        first = first_pairs(pair_image, len(statistics))
-        starts, lists = self._counted(first, pair_start, value, boost, statistics, offset, 1, 1)
-        self._launch(
-            "candidates.cl", "write_survivors", (len(statistics),), first, pair_rotation, pair_start, hyp_shift, value,
-            boost, statistics, offset, starts, *lists, len(statistics),
-        )  # fmt: skip
-        return tuple(map(self._get, lists))
+        given = pair_first, pair_rotation, pair_start, hyp_shift, value, boost, statistics, offset
+        return self._next_lists("write_survivors", given, 1, 1, groups)
 
     def split_hypotheses(
-        self, pair_image, pair_rotation, pair_start, hyp_shift, value, boost, statistics, offset, in_plane
+        self, pair_first, pair_rotation, pair_start, hyp_shift, value, boost, statistics, offset, groups, in_plane
     ):  # fmt: skip
-        first = first_pairs(pair_image, len(statistics))
-        starts, lists = self._counted(first, pair_start, value, boost, statistics, offset, 8, 32)
-        self._launch(
-            "candidates.cl", "write_children", (len(statistics),), first, pair_rotation, pair_start, hyp_shift, value,
-            boost, statistics, offset, starts, *lists, len(statistics), in_plane,
-        )  # fmt: skip
-        return tuple(map(self._get, lists))
+        given = pair_first, pair_rotation, pair_start, hyp_shift, value, boost, statistics, offset
+        return self._next_lists("write_children", given, 8, 32, groups, in_plane)
 
     def prefix_sums(self, counts):
         starts, pair_first = (
@@ -213,14 +207,14 @@ class DeviceKernels:
         )  # fmt: skip
         return self._get(gathered), self._get(gathered_weight)
 
-    def insert_slices(self, kx, ky, rows, gathered, gathered_weight, count, side, width, scale, copies=1):
+    def insert_slices(self, kx, ky, rows, gathered, gathered_weight, count, classes, side, width, scale, copies=1):
         size = (copies,)
         if self.tuning.atomic:
             size, copies = (-(-count // self.tuning.chunk), len(rows)), 1
-        accumulator = self._put(np.zeros((copies, side, side, width, 3), np.int64))
+        accumulator = self._put(np.zeros((copies, classes, side, side, width, 3), np.int64))
         self._launch(
             "backproject.cl", "insert_slices", size, kx, ky, rows, gathered, gathered_weight, accumulator, len(rows),
-            count, len(kx), side, width, float(scale),
+            count, len(kx), classes, side, width, float(scale),
         )  # fmt: skip
         return self._get(accumulator).sum(axis=0)
 
@@ -231,6 +225,16 @@ class DeviceKernels:
             gathered_weight, residual, gathered.shape[2], slice_table.shape[2],
         )  # fmt: skip
         return self._get(residual)
+
+    def symmetrize(self, fine, operators, padding, radius, side):
+        classes, fine_side, _, fine_width, _ = fine.shape
+        width = side // 2 + 1
+        out = self._empty((classes, side, side, width, 4))
+        self._launch(
+            "symmetrize.cl", "symmetrize", (side, side, classes), fine, operators, out, len(operators), padding,
+            float(radius), side, width, fine_side, fine_width,
+        )  # fmt: skip
+        return self._get(out)
 
     def ring_powers(self, image, weight, rings):
         powers = self._empty((len(weight), len(rings), 4))
@@ -266,15 +270,18 @@ class DeviceKernels:
             self._empty(shape) for shape in ((directions, 2, circle), (directions, rings), (directions, rings))
         )
 
-    def _counted(self, first, pair_start, value, boost, statistics, offset, pairs_each, hyps_each):
-        images = len(statistics)
-        counts = self._put(np.full((images, 2), -1, np.int32))
+    def _next_lists(self, kernel, given, pairs_each, hyps_each, *tail):
+        """Count, add up and write what a stage hands on."""
+        first, _, pair_start, _, value, boost, statistics, offset = given
+        rows = len(statistics)
+        counts = self._put(np.full((rows, 2), -1, np.int32))
         self._launch(
-            "candidates.cl", "count_cells", (images,), first, pair_start, value, boost, statistics, offset, counts,
-            images, pairs_each, hyps_each,
+            "candidates.cl", "count_cells", (rows,), first, pair_start, value, boost, statistics, offset, counts, rows,
+            pairs_each, hyps_each,
         )  # fmt: skip
         starts, _, lists = self._room(self._get(counts))
-        return starts, lists
+        self._launch("candidates.cl", kernel, (rows,), *given, starts, *lists, rows, *tail)
+        return tuple(map(self._get, lists))
 
     def _room(self, counts: np.ndarray) -> tuple[np.ndarray, np.ndarray, tuple[DeviceArray, ...]]:
         """Prefix sums, and empty lists of as many pairs and hypotheses."""
@@ -317,11 +324,6 @@ def circle_of(parts: int) -> np.ndarray:
     return np.stack([np.cos(angles), np.sin(angles)], axis=1).astype(np.float32)
 
 
-def first_pairs(pair_image: np.ndarray, images: int) -> np.ndarray:
-    """First pair of each image, and the number of pairs."""
-    return np.searchsorted(pair_image, np.arange(images + 1)).astype(np.int32)
-
-
 def on_points(plane: PolarPlane, values: np.ndarray) -> np.ndarray:
     """Float32 rows that hold values (..., points) at the points of a plane and zero at pads."""
     out = np.zeros((*values.shape[:-1], plane.stride), np.float32)
@@ -334,14 +336,14 @@ class Case:
     """Arrays at sizes that no work-group, vector or tile divides.
 
     Rings of 12 half points end with pads, one of 24 does not. `cells` are the first in-plane angles of the directions
-    whose slices are in `table`; `turn` is that of their grid, in points of the volume.
+    whose slices are in `table`, of all classes; `turn` is that of their grid, in points of the volumes.
     """
 
     plane: PolarPlane
     kx: np.ndarray
     ky: np.ndarray
     rings: np.ndarray
-    volume: np.ndarray
+    volumes: np.ndarray
     image: np.ndarray
     weight: np.ndarray
     phase: np.ndarray
@@ -423,27 +425,28 @@ def kernels(device_session: Session, request: pytest.FixtureRequest) -> DeviceKe
 
 @pytest.fixture
 def case(rng: np.random.Generator) -> Case:
-    """5 images, 7 shifts, 11 rotations and 16 directions; the volume is white noise of unit power, whose slices have no
-    smoothness to lean on."""
+    """5 images, 7 shifts, 11 rotations and 16 directions of 3 classes; volumes are white noise of unit power, whose
+    slices have no smoothness to lean on."""
     plane, grid = PolarPlane(IN_PLANE, RINGS), rotation_grid(0)
     kx, ky = plane.frequencies.T.astype(np.float32)
-    volume = spectrum_of(rng.standard_normal((SIDE,) * 3) / SIDE**1.5)
+    volumes = np.stack([spectrum_of(rng.standard_normal((SIDE,) * 3) / SIDE**1.5) for _ in range(CLASSES)])
     phase = reference.phase_table(kx, ky, rng.uniform(-0.1, 0.1, (7, 2)), rng.uniform(0.5, 1.0, plane.stride))
     rows = np.zeros((11, 8), np.float32)
     rotations = random_rotations(rng, 11)
     rows[:, 0:3], rows[:, 4:7] = PADDING * rotations[:, 0], PADDING * rotations[:, 1]
+    rows[:, 3] = np.arange(11) % CLASSES
     turn = (PADDING * random_rotations(rng, 1)[0]).astype(np.float32)
-    cells = IN_PLANE * rng.choice(grid.directions, 16, replace=False).astype(np.int32)
+    cells = IN_PLANE * rng.choice(CLASSES * grid.directions, 16, replace=False).astype(np.int32)
     centres = reference.rotation_rows(grid.direction_table, grid.psi_table, turn, cells)
     circle = int(plane.circle_start[-1])
-    table, _, _ = reference.make_slices(volume, kx, ky, centres, plane.ring_table, np.zeros(RINGS), circle)
+    table, _, _ = reference.make_slices(volumes, kx, ky, centres, plane.ring_table, np.zeros(RINGS), circle)
     points = len(plane.points)
     return Case(
         plane=plane,
         kx=kx,
         ky=ky,
         rings=plane.ring_table,
-        volume=volume,
+        volumes=volumes,
         image=on_points(plane, rng.standard_normal((5, 2, points))),
         weight=on_points(plane, rng.random((5, points))),
         phase=phase.astype(np.float32),

@@ -6,6 +6,7 @@ import pytest
 from coldstart.engine import reference
 
 IN_PLANE = 24
+CLASSES = 3
 GRID_SIDE, GRID_WIDTH = 20, 11
 COARSE_SCALE, FINE_SCALE = 2.0**12, 2.0**40
 USED_RINGS = 6
@@ -26,7 +27,7 @@ def entries(case, rng):
 @pytest.fixture
 def rows(case):
     """Rotation rows in points of the target grid, which is not padded."""
-    return case.rows / np.float32(2)
+    return case.rows / np.array([2, 2, 2, 1, 2, 2, 2, 2], np.float32)
 
 
 @pytest.fixture
@@ -42,7 +43,8 @@ def gathered_weight(case, rng):
 @pytest.fixture
 def insertable(case, rows, gathered, gathered_weight):
     """Slices of which the last ring is not used."""
-    return case.kx, case.ky, rows, gathered, gathered_weight, case.plane.count(USED_RINGS), GRID_SIDE, GRID_WIDTH
+    count = case.plane.count(USED_RINGS)
+    return case.kx, case.ky, rows, gathered, gathered_weight, count, CLASSES, GRID_SIDE, GRID_WIDTH
 
 
 def gatherable(case, entries):
@@ -89,6 +91,19 @@ def test_insert_slices(kernels, insertable):
     found, expected = kernels.insert_slices(*insertable, FINE_SCALE) / FINE_SCALE, reference.insert_slices(*insertable)
     # Shares come from coordinates that float32 holds to 1e-6, along three axes.
     np.testing.assert_allclose(found, expected, atol=1e-5)
+    assert found.any(axis=(1, 2, 3, 4)).all()
+
+
+def test_slices_are_inserted_into_the_map_of_their_class(kernels, insertable):
+    """As each class alone into a map of its own."""
+    kx, ky, rows, gathered, weight, count, _, *grid = insertable
+    whole = kernels.insert_slices(*insertable, FINE_SCALE)
+    for number in range(CLASSES):
+        mine, alone = rows[:, 3] == number, rows.copy()
+        alone[:, 3] = 0
+        slices = (np.ascontiguousarray(values[mine]) for values in (alone, gathered, weight))
+        single = kernels.insert_slices(kx, ky, *slices, count, 1, *grid, FINE_SCALE)
+        assert np.array_equal(single[0], whole[number])
 
 
 def test_points_without_weight_and_beyond_count_are_not_inserted(kernels, case, insertable):
@@ -104,12 +119,13 @@ def test_points_without_weight_and_beyond_count_are_not_inserted(kernels, case, 
 def test_fixed_point_step(kernels, case, insertable):
     """Every addition loses less than one step, besides what float32 does to the shares."""
     kx, ky, rows, _, _, count, *_ = insertable
+    own = rows[:, 3].astype(int)[:, None, None] * GRID_SIDE**2 * GRID_WIDTH
     points = case.plane.points[case.plane.points < count]
     index, _, _ = reference.trilinear(
         kx[points, None] * rows[:, None, 0:3] + ky[points, None] * rows[:, None, 4:7], GRID_SIDE, GRID_WIDTH
     )
-    grid = GRID_SIDE, GRID_SIDE, GRID_WIDTH, 1
-    additions = np.bincount(index.ravel(), minlength=GRID_SIDE**2 * GRID_WIDTH).reshape(grid)
+    grid = CLASSES, GRID_SIDE, GRID_SIDE, GRID_WIDTH, 1
+    additions = np.bincount((index + own).ravel(), minlength=np.prod(grid)).reshape(grid)
     found = kernels.insert_slices(*insertable, COARSE_SCALE) / COARSE_SCALE
     lost = np.abs(found - reference.insert_slices(*insertable))
     assert (lost <= additions / COARSE_SCALE + 1e-5).all()
@@ -136,14 +152,14 @@ def test_atomic_sums_and_own_copies_have_the_same_bytes(kernels, insertable):
 def test_slicing_and_insertion_are_adjoint(kernels, case, insertable):
     """<slices of V, Z> == <V, inserted Z> for the real and imaginary parts as they are stored."""
     kx, ky, rows, gathered, _, count, *_ = insertable
-    volume = np.ascontiguousarray(case.volume[10:30, 10:30, :GRID_WIDTH])
+    volumes = np.ascontiguousarray(case.volumes[:, 10:30, 10:30, :GRID_WIDTH])
     rings, circle = case.rings[:USED_RINGS], int(case.plane.circle_start[USED_RINGS])
-    table, _, _ = kernels.make_slices(volume, kx, ky, rows, rings, np.zeros(USED_RINGS, np.float32), circle)
+    table, _, _ = kernels.make_slices(volumes, kx, ky, rows, rings, np.zeros(USED_RINGS, np.float32), circle)
     y = reference.turned_slices(table, rings, np.arange(11), np.zeros(11, int), IN_PLANE)
     z = gathered[:, 0, :count] + 1j * gathered[:, 1, :count]
     sums = kernels.insert_slices(*insertable, FINE_SCALE)
     inserted = (sums[..., 0] + 1j * sums[..., 1]) / FINE_SCALE
-    assert np.vdot(y, z).real == pytest.approx(np.vdot(volume, inserted).real, rel=1e-5)
+    assert np.vdot(y, z).real == pytest.approx(np.vdot(volumes, inserted).real, rel=1e-5)
 
 
 def test_all_weight_is_inserted(kernels, insertable):

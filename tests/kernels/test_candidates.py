@@ -13,6 +13,9 @@ IN_PLANE = 24
 # Log weights of 300 nats are float32 numbers 3e-5 apart.
 NATS = 1e-4
 
+GROUPS = pytest.mark.parametrize("groups", [1, 3])
+"""Rows of an image: one for all classes, or one each."""
+
 
 def rounding(entries):
     """Relative error of a sum of as many float32 numbers, at worst."""
@@ -28,7 +31,7 @@ def surveyed(rng, row_start, x, limit):
     """Statistics in float32, and offsets at which no sum is so near a whole number that its rounding decides."""
     rows = len(row_start) - 1
     offset = np.where(np.arange(rows) % 3 == 1, -1.0, 0.5)
-    statistics = reference.survey_rows(row_start, offset, np.zeros(rows), x, np.zeros(len(x)), OMITTED, limit)
+    statistics = reference.survey_rows(row_start, offset, np.zeros(rows), x, np.zeros(len(x)), 1, OMITTED, limit)
     statistics = statistics.astype(np.float32)
     for row, (first, last) in enumerate(pairwise(row_start)):
         if offset[row] >= 0:
@@ -47,26 +50,25 @@ def clear_offset(rng, depth):
 
 @pytest.fixture
 def lists(rng):
-    """Candidates of 9 images, some of few hypotheses and some of hundreds: pairs of 0 to 12 shifts."""
+    """Candidates of 9 rows, some of few hypotheses and some of hundreds: pairs of 0 to 12 shifts."""
     pairs = np.array([1, 40, 3, 60, 2, 35, 50, 5, 41])
     spread = np.repeat([30.0, 2.0, 1.0, 0.1, 3.0, 2.0, 5.0, 0.5, 1.0], pairs)
     lengths = rng.integers(1, 13, pairs.sum())
     lengths[7] = 0
-    image = np.repeat(np.arange(9), pairs).astype(np.int32)
-    rotation = rng.integers(0, len(rotation_grid(0)), len(image)).astype(np.int32)
+    first = np.concatenate([[0], np.cumsum(pairs)]).astype(np.int32)
+    rotation = rng.integers(0, 3 * len(rotation_grid(0)), first[-1]).astype(np.int32)
     start = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int32)
     shift = rng.integers(0, 30, start[-1]).astype(np.int32)
     value = on_a_grid(-300 + np.repeat(spread, lengths) * rng.standard_normal(start[-1]))
     boost = on_a_grid(np.where(rng.random(start[-1]) < 0.5, rng.exponential(2.0, start[-1]), 0.0))
-    return image, rotation, start, shift, value, boost
+    return first, rotation, start, shift, value, boost
 
 
 @pytest.fixture
 def statistics(lists, rng):
     """Statistics and offsets: whole, sampled and cut rows are among them."""
-    image, _, start, _, value, boost = lists
-    row_start = start[np.searchsorted(image, np.arange(10))]
-    found, offset = surveyed(rng, row_start, value + boost, 60)
+    first, _, start, _, value, boost = lists
+    found, offset = surveyed(rng, start[first], value + boost, 60)
     limited = found[:, 3] > 0
     assert (limited & (offset >= 0)).sum() >= 2
     assert (limited & (offset < 0)).sum() >= 1
@@ -81,37 +83,68 @@ def assert_same_lists(found, expected):
         np.testing.assert_allclose(one, other, atol=1e-6)
 
 
-def test_keep_rotations(kernels, rng):
-    spread = np.array([1.0, 1.0, 30.0, 0.2, 0.2, 0.2, 5.0])
-    log_sum = on_a_grid(-300 + spread[:, None] * rng.standard_normal((7, 500)))
-    given = log_sum, *surveyed(rng, np.arange(8) * 500, log_sum.ravel(), 40), 5
-    assert 0 < given[1][:, 3].sum() < 7
+@GROUPS
+def test_keep_rotations(kernels, rng, groups):
+    spread = np.array([1.0, 1.0, 30.0, 0.2, 0.2, 0.2, 5.0, 0.5, 2.0])
+    log_sum = on_a_grid(-300 + spread[:, None] * rng.standard_normal((9, 500)))
+    given = log_sum, *surveyed(rng, np.arange(10) * 500, log_sum.ravel(), 40), groups, 5
+    assert 0 < given[1][:, 3].sum() < 9
     found = kernels.keep_rotations(*given)
     assert_same_lists(found, reference.keep_rotations(*given))
     assert all(a.tobytes() == b.tobytes() for a, b in zip(found, kernels.keep_rotations(*given), strict=True))
 
 
-def test_keep_hypotheses(kernels, lists, statistics):
-    found = kernels.keep_hypotheses(*lists, *statistics)
-    assert_same_lists(found, reference.keep_hypotheses(*lists, *statistics))
-    assert 0 < len(found[0]) < len(lists[0])  # pairs of which nothing survives are gone
+@GROUPS
+def test_coarse_rotations_of_all_classes_are_counted_through(kernels, groups):
+    """Two images, three classes and 40 rotations each, of which single ones are kept."""
+    image, of_class, rotation = np.array([0, 0, 1, 1]), np.array([0, 2, 1, 1]), np.array([7, 39, 0, 22])
+    log_sum = np.full((2, 3, 40), -50.0, np.float32)
+    log_sum[image, of_class, rotation] = 0.0
+    log_sum = log_sum.reshape(2 * groups, -1)
+    statistics = np.tile(np.array([0, 1, -1, 0], np.float32), (2 * groups, 1))
+    found = kernels.keep_rotations(log_sum, statistics, np.zeros(2 * groups, np.float32), groups, 3)
+    assert np.array_equal(found[0], image)
+    assert np.array_equal(found[1], 40 * of_class + rotation)
+
+
+@GROUPS
+def test_keep_hypotheses(kernels, lists, statistics, groups):
+    given = *lists, *statistics, groups
+    found = kernels.keep_hypotheses(*given)
+    assert_same_lists(found, reference.keep_hypotheses(*given))
+    assert 0 < len(found[0]) < len(lists[1])  # pairs of which nothing survives are gone
     assert (np.diff(found[2]) > 0).all()
-    again = kernels.keep_hypotheses(*lists, *statistics)
+    assert set(found[0]) == set(range(9 // groups))
+    again = kernels.keep_hypotheses(*given)
     assert all(a.tobytes() == b.tobytes() for a, b in zip(found, again, strict=True))
 
 
-def test_split_hypotheses(kernels, lists, statistics):
-    found = kernels.split_hypotheses(*lists, *statistics, IN_PLANE)
-    assert_same_lists(found, reference.split_hypotheses(*lists, *statistics, IN_PLANE))
-    again = kernels.split_hypotheses(*lists, *statistics, IN_PLANE)
+@GROUPS
+def test_split_hypotheses(kernels, lists, statistics, groups):
+    given = *lists, *statistics, groups, IN_PLANE
+    found = kernels.split_hypotheses(*given)
+    assert_same_lists(found, reference.split_hypotheses(*given))
+    again = kernels.split_hypotheses(*given)
     assert all(a.tobytes() == b.tobytes() for a, b in zip(found, again, strict=True))
 
 
-def test_the_next_candidates_are_the_children_of_those_that_survive(kernels, lists, statistics):
-    kept = kernels.keep_hypotheses(*lists, *statistics)
-    image, rotation, start, shift, value, boost = kernels.split_hypotheses(*lists, *statistics, IN_PLANE)
+def test_only_the_image_depends_on_how_many_rows_it_has(kernels, lists, statistics):
+    for keep, tail in ((kernels.keep_hypotheses, ()), (kernels.split_hypotheses, (IN_PLANE,))):
+        one, three = (keep(*lists, *statistics, groups, *tail) for groups in (1, 3))
+        assert np.array_equal(three[0], one[0] // 3)
+        assert all(a.tobytes() == b.tobytes() for a, b in zip(one[1:], three[1:], strict=True))
+
+
+@GROUPS
+def test_the_next_candidates_are_the_children_of_those_that_survive(kernels, lists, statistics, groups):
+    """Rotations of the second and third class become the second and third class's of the next level."""
+    kept = kernels.keep_hypotheses(*lists, *statistics, groups)
+    image, rotation, start, shift, value, boost = kernels.split_hypotheses(*lists, *statistics, groups, IN_PLANE)
+    of_class, cell = np.divmod(kept[1], len(rotation_grid(0)))
+    assert set(of_class) == {0, 1, 2}
+    expected = of_class[:, None] * len(rotation_grid(1)) + rotation_grid(0).children(cell)
+    assert np.array_equal(rotation, expected.ravel())
     assert np.array_equal(image, np.repeat(kept[0], 8))
-    assert np.array_equal(rotation, rotation_grid(0).children(kept[1]).ravel())
     for pair, (first, last) in enumerate(pairwise(kept[2])):
         for child in range(8 * pair, 8 * pair + 8):
             mine = slice(start[child], start[child + 1])
@@ -120,14 +153,16 @@ def test_the_next_candidates_are_the_children_of_those_that_survive(kernels, lis
     assert not value.any()
 
 
-def test_an_image_of_which_nothing_survives_leaves_no_gap(kernels, lists, statistics):
+@GROUPS
+def test_a_row_of_which_nothing_survives_leaves_no_gap(kernels, lists, statistics, groups):
     found, offset = statistics
     hopeless = found.copy()
     hopeless[[0, 4, 8], 2:] = np.inf, 0.0
     for keep, tail in ((kernels.keep_hypotheses, ()), (kernels.split_hypotheses, (IN_PLANE,))):
-        result, whole = keep(*lists, hopeless, offset, *tail), keep(*lists, found, offset, *tail)
-        assert not np.isin([0, 4, 8], result[0]).any()
-        remain = ~np.isin(whole[0], [0, 4, 8])
+        result, whole = keep(*lists, hopeless, offset, groups, *tail), keep(*lists, found, offset, 1, *tail)
+        row = whole[0]
+        remain = ~np.isin(row, [0, 4, 8])
+        assert np.array_equal(result[0], row[remain] // groups)
         assert np.array_equal(result[1], whole[1][remain])
         assert np.array_equal(np.diff(result[2]), np.diff(whole[2])[remain])
         assert result[2][-1] == len(result[3])
@@ -142,10 +177,10 @@ def test_prefix_sums(kernels, rng):
 
 
 def test_row_starts(kernels, lists):
-    image, _, pair_start, _, value, _ = lists
-    pair_first = np.searchsorted(image, np.arange(10)).astype(np.int32)
+    pair_first, _, pair_start, _, value, _ = lists
     found = kernels.row_starts(pair_first, pair_start)
-    of_hypothesis = np.repeat(image, np.diff(pair_start))
+    row = np.repeat(np.arange(9), np.diff(pair_first))
+    of_hypothesis = np.repeat(row, np.diff(pair_start))
     assert np.array_equal(found, np.searchsorted(of_hypothesis, np.arange(10)))
     assert found[-1] == len(value)
 
@@ -154,10 +189,10 @@ def stand_ins(kernels, start, offset, value, omitted, limit):
     """What a search keeps of rows: p, statistics, thresholds on p, and the kept entries with their rows and boosts."""
     rows = len(start) - 1
     nothing = np.zeros(rows, np.float32)
-    statistics = kernels.survey_rows(start, offset, nothing, value, None, omitted, limit)
-    entry, image = np.arange(len(value), dtype=np.int32), np.arange(rows, dtype=np.int32)
+    statistics = kernels.survey_rows(start, offset, nothing, value, None, 1, omitted, limit)
+    entry, first = np.arange(len(value), dtype=np.int32), np.arange(rows + 1, dtype=np.int32)
     _, _, _, kept, _, boost = kernels.keep_hypotheses(
-        image, image, start, entry, value, np.zeros_like(value), statistics, offset
+        first, first[:-1], start, entry, value, np.zeros_like(value), statistics, offset, 1
     )
     assert (np.diff(kept) > 0).all()
     x = value.astype(np.float64)
@@ -223,8 +258,8 @@ def test_every_rotation_keeps_its_mass_in_the_mean(kernels, rng):
     log_sum = np.tile(rng.normal(-300, 2.0, rotations).astype(np.float32), (grid, 1))
     offset = ((np.arange(grid) + 0.5) / grid).astype(np.float32)
     start, nothing = np.arange(grid + 1, dtype=np.int32) * rotations, np.zeros(grid, np.float32)
-    statistics = kernels.survey_rows(start, offset, nothing, log_sum, None, 1e-6, 16)
-    _, rotation, pair_start, shift, _, boost = kernels.keep_rotations(log_sum, statistics, offset, shifts)
+    statistics = kernels.survey_rows(start, offset, nothing, log_sum, None, 1, 1e-6, 16)
+    _, rotation, pair_start, shift, _, boost = kernels.keep_rotations(log_sum, statistics, offset, 1, shifts)
     assert np.array_equal(np.diff(pair_start), np.full(len(rotation), shifts))
     assert np.array_equal(shift, np.tile(np.arange(shifts), len(rotation)))
     gain = boost.reshape(-1, shifts).astype(np.float64)
@@ -269,10 +304,10 @@ def test_a_cut_row_keeps_its_best_entries_and_is_never_left_empty(kernels, rng, 
 )
 def test_what_the_twins_keep(x, offset, omitted, limit):
     start, nothing = np.array([0, len(x)]), np.zeros(len(x))
-    statistics = reference.survey_rows(start, [offset], [0.0], x, nothing, omitted, limit)
+    statistics = reference.survey_rows(start, [offset], [0.0], x, nothing, 1, omitted, limit)
     log_sum, _, threshold, sampled = statistics[0]
-    lists = np.zeros(1, int), np.zeros(1, int), start, np.arange(len(x)), x, nothing
-    _, _, _, kept, _, boost = reference.keep_hypotheses(*lists, statistics, np.array([offset]))
+    lists = np.arange(2), np.zeros(1, int), start, np.arange(len(x)), x, nothing
+    _, _, _, kept, _, boost = reference.keep_hypotheses(*lists, statistics, np.array([offset]), 1)
     assert 1 <= len(kept) <= limit + (offset > 1 - 1e-9)
     assert np.isin(np.flatnonzero(x >= threshold), kept).all()
     mass, one = np.sum(np.exp(x[kept] + boost - log_sum)), np.exp(threshold - log_sum)

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -32,7 +34,7 @@ def poses_of(case, pairs, count, rows=None):
     image, _, start, shift, log_weight = pairs
     rows = case.rows[np.arange(len(image)) % len(case.rows)] if rows is None else rows
     return (
-        case.volume, case.kx, case.ky, case.image, case.weight, case.phase, rows, image, start, shift, log_weight, 0,
+        case.volumes, case.kx, case.ky, case.image, case.weight, case.phase, rows, image, start, shift, log_weight, 0,
         count,
     )  # fmt: skip
 
@@ -51,6 +53,19 @@ def test_score_poses(kernels, case, pairs, rings):
     found = kernels.score_poses(*given)
     np.testing.assert_allclose(found, reference.score_poses(*given), atol=POSE_ENERGY)
     assert np.array_equal(found, kernels.score_poses(*given))
+
+
+def test_poses_are_scored_on_the_map_of_their_class(kernels, case, pairs):
+    """As on that map alone."""
+    image, _, start, *_ = pairs
+    whole = kernels.score_poses(*poses_of(case, pairs, case.plane.stride))
+    classes = case.rows[np.arange(len(image)) % len(case.rows), 3]
+    of_class = np.repeat(classes, np.diff(start))
+    for number, volume in enumerate(case.volumes):
+        alone = replace(case, volumes=volume[None], rows=case.rows * np.array([1, 1, 1, 0, 1, 1, 1, 1], np.float32))
+        found = kernels.score_poses(*poses_of(alone, pairs, case.plane.stride))
+        assert np.array_equal(found[of_class == number], whole[of_class == number])
+        assert (found != whole)[of_class != number].mean() > 0.9
 
 
 def test_inner_and_outer_rings_add_up(kernels, case, pairs):
@@ -80,7 +95,7 @@ def test_turned_slices_are_those_at_the_rotations_of_the_grid(case):
     grid = rotation_grid(0)
     direction, angle = np.divmod(np.arange(16 * IN_PLANE), IN_PLANE)
     rows = reference.rotation_rows(grid.direction_table, grid.psi_table, case.turn, case.cells[direction] + angle)
-    sampled = reference.slices(case.volume, case.kx, case.ky, rows, case.plane.stride)
+    sampled = reference.slices(case.volumes, case.kx, case.ky, rows, case.plane.stride)
     turned = reference.turned_slices(case.table, case.rings, direction, angle, IN_PLANE)
     # The grid's cosines and sines, and the frequencies, are float32.
     np.testing.assert_allclose(turned[:, case.plane.points], sampled[:, case.plane.points], atol=2e-5)
@@ -100,6 +115,6 @@ def test_pads_and_other_rings_do_not_matter(kernels, case, pairs):
 def test_points_beyond_count_do_not_matter_to_poses(kernels, case, pairs):
     count = int(case.rings[5, 0])
     clean = kernels.score_poses(*poses_of(case, pairs, count))
-    volume, kx, ky, image, weight, phase, *tail = poses_of(case, pairs, count)
+    volumes, kx, ky, image, weight, phase, *tail = poses_of(case, pairs, count)
     poisoned = (case.poisoned(values, slice(count, None)) for values in (kx, ky, image, weight, phase))
-    assert np.array_equal(clean, kernels.score_poses(volume, *poisoned, *tail))
+    assert np.array_equal(clean, kernels.score_poses(volumes, *poisoned, *tail))

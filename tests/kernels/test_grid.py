@@ -7,12 +7,27 @@ from coldstart.model.so3 import random_rotations
 
 def test_rotation_rows(kernels, rng):
     grid = rotation_grid(1)
-    cells = rng.integers(0, len(grid), 101).astype(np.int32)
+    cells = rng.integers(0, 3 * len(grid), 101).astype(np.int32)
     turn = (2.0 * random_rotations(rng, 1)[0]).astype(np.float32)
     given = grid.direction_table, grid.psi_table, turn, cells
     rows, expected = kernels.rotation_rows(*given), reference.rotation_rows(*given)
     np.testing.assert_allclose(rows, expected, atol=1e-6)  # three products of numbers up to 2 in float32
-    assert not rows[:, [3, 7]].any()
+    assert np.array_equal(rows[:, 3], cells // len(grid))  # the class
+    assert not rows[:, 7].any()
+    assert rows.tobytes() == kernels.rotation_rows(*given).tobytes()
+
+
+def test_a_cell_of_another_class_has_the_same_rotation(kernels, rng):
+    grid = rotation_grid(0)
+    cells = rng.integers(0, len(grid), 37).astype(np.int32)
+    turn = random_rotations(rng, 1)[0].astype(np.float32)
+    first, third = (
+        kernels.rotation_rows(grid.direction_table, grid.psi_table, turn, cells + k * np.int32(len(grid)))
+        for k in (0, 2)
+    )
+    assert np.array_equal(np.delete(first, 3, axis=1), np.delete(third, 3, axis=1))
+    assert (first[:, 3] == 0).all()
+    assert (third[:, 3] == 2).all()
 
 
 def test_rows_are_those_of_the_grids_matrices(kernels, rng):

@@ -6,7 +6,7 @@ import pytest
 from coldstart.engine import reference
 
 OMITTED = 1e-3
-LENGTHS = [1, 7, 300, 2000, 65, 511, 33, 129, 1000, 17]
+LENGTHS = [1, 7, 300, 2000, 65, 511, 33, 129, 1000, 17, 700, 90]
 BIN = reference.RANGE / reference.BINS
 
 # Log weights of 300 nats are float32 numbers 3e-5 apart, and a float32 sum of up to 2000 shares is off by some 1e-6:
@@ -53,14 +53,16 @@ def is_clear_cut(x, window, limit):
 
 @pytest.mark.parametrize("limit", [10_000, 20])
 @pytest.mark.parametrize("spread", [0.3, 3.0, 10.0])
-def test_survey_rows(kernels, rng, spread, limit):
+@pytest.mark.parametrize("groups", [1, 3])
+def test_survey_rows(kernels, rng, spread, limit, groups):
     start, value, boost = log_weights(rng, LENGTHS, spread)
-    window = windows(rng, len(LENGTHS))
-    arguments = start, offsets(rng, len(LENGTHS)), window, value, boost, OMITTED, limit
+    of_images = windows(rng, len(LENGTHS) // groups)
+    arguments = start, offsets(rng, len(LENGTHS)), of_images, value, boost, groups, OMITTED, limit
     found, expected = kernels.survey_rows(*arguments), reference.survey_rows(*arguments)
     np.testing.assert_allclose(found[:, 0], expected[:, 0], atol=NATS)
     np.testing.assert_allclose(found[:, 1], expected[:, 1], rtol=NATS)
     x = value.astype(np.float64) + boost
+    window = of_images.repeat(groups)
     clear = [is_clear_cut(x[a:b], window[row], limit) for row, (a, b) in enumerate(pairwise(start))]
     assert sum(clear) >= 4
     np.testing.assert_allclose(found[clear, 2], expected[clear, 2], atol=NATS)
@@ -72,7 +74,7 @@ def test_survey_rows(kernels, rng, spread, limit):
 def test_rows_of_all_shapes(kernels, rows_of_all_shapes, limit):
     start, offset, value = rows_of_all_shapes(LENGTHS)
     window = np.zeros(len(offset), np.float32)
-    arguments = start, offset, window, value, np.zeros_like(value), OMITTED, limit
+    arguments = start, offset, window, value, np.zeros_like(value), 1, OMITTED, limit
     found, expected = kernels.survey_rows(*arguments), reference.survey_rows(*arguments)
     np.testing.assert_allclose(found[:, 0], expected[:, 0], atol=NATS)
     np.testing.assert_allclose(found[:, 1], expected[:, 1], rtol=NATS)
@@ -86,15 +88,15 @@ def test_rows_of_all_shapes(kernels, rows_of_all_shapes, limit):
 def test_no_boost_is_a_boost_of_nothing(kernels, rng):
     start, value, _ = log_weights(rng, LENGTHS, 3.0)
     head = start, offsets(rng, len(LENGTHS)), windows(rng, len(LENGTHS)), value
-    absent = kernels.survey_rows(*head, None, OMITTED, 20)
-    assert absent.tobytes() == kernels.survey_rows(*head, np.zeros_like(value), OMITTED, 20).tobytes()
+    absent = kernels.survey_rows(*head, None, 1, OMITTED, 20)
+    assert absent.tobytes() == kernels.survey_rows(*head, np.zeros_like(value), 1, OMITTED, 20).tobytes()
 
 
 def test_mass_counts_with_its_boost(kernels, rng):
     start, value, boost = log_weights(rng, LENGTHS, 3.0)
     head = start, offsets(rng, len(LENGTHS)), windows(rng, len(LENGTHS))
-    parts, sums = kernels.survey_rows(*head, value, boost, OMITTED, 20), value + boost
-    assert parts.tobytes() == kernels.survey_rows(*head, sums, None, OMITTED, 20).tobytes()
+    parts, sums = kernels.survey_rows(*head, value, boost, 1, OMITTED, 20), value + boost
+    assert parts.tobytes() == kernels.survey_rows(*head, sums, None, 1, OMITTED, 20).tobytes()
 
 
 @pytest.mark.parametrize("spread", [0.3, 3.0, 30.0])
@@ -102,7 +104,7 @@ def test_what_is_kept_holds_the_mass_and_only_the_last_bin_is_idle(kernels, rng,
     start, value, _ = log_weights(rng, LENGTHS, spread)
     rows = len(LENGTHS)
     nothing = np.zeros(rows, np.float32)
-    statistics = kernels.survey_rows(start, nothing, nothing, value, None, OMITTED, 10_000)
+    statistics = kernels.survey_rows(start, nothing, nothing, value, None, 1, OMITTED, 10_000)
     assert not statistics[:, 3].any()
     for row, (first, last) in enumerate(pairwise(start)):
         x = value[first:last].astype(np.float64)
@@ -117,7 +119,7 @@ def test_all_within_the_window_are_kept_even_if_they_weigh_nothing(kernels, rng,
     start, value, _ = log_weights(rng, LENGTHS, 8.0)
     rows = len(LENGTHS)
     nothing, window = np.zeros(rows, np.float32), np.full(rows, nats, np.float32)
-    narrow, wide = (kernels.survey_rows(start, nothing, w, value, None, 0.5, 10_000) for w in (nothing, window))
+    narrow, wide = (kernels.survey_rows(start, nothing, w, value, None, 1, 0.5, 10_000) for w in (nothing, window))
     best = np.maximum.reduceat(value, start[:-1])
     edge = best - BIN * np.ceil(nats / BIN)
     np.testing.assert_allclose(wide[:, 2], np.minimum(narrow[:, 2], edge), atol=NATS)
@@ -127,7 +129,8 @@ def test_all_within_the_window_are_kept_even_if_they_weigh_nothing(kernels, rng,
 def test_a_window_does_not_lift_the_limit(kernels):
     value, start = np.linspace(-10, 0, 1007).astype(np.float32), np.array([0, 1007], np.int32)
     for offset in (0.5, -1.0):
-        arguments = start, np.array([offset], np.float32), np.array([5.0], np.float32), value, 0.0 * value, OMITTED, 50
+        head = start, np.array([offset], np.float32), np.array([5.0], np.float32)
+        arguments = *head, value, 0.0 * value, 1, OMITTED, 50
         statistics = kernels.survey_rows(*arguments)
         assert statistics[0, 3] == 1
         assert np.count_nonzero(value >= statistics[0, 2]) <= 50
@@ -137,8 +140,8 @@ def test_a_window_does_not_lift_the_limit(kernels):
 def test_what_is_hopeless_has_no_weight(kernels):
     value, start = np.array([5.0, 5.0 - 27.7, -1e30, 4.0, -np.inf], np.float32), np.array([0, 5], np.int32)
     arguments = start, np.array([0.9], np.float32), np.zeros(1, np.float32), value, 0.0 * value[:1].repeat(5)
-    statistics = kernels.survey_rows(*arguments, OMITTED, 10)
-    np.testing.assert_allclose(statistics, reference.survey_rows(*arguments, OMITTED, 10), rtol=1e-6)
+    statistics = kernels.survey_rows(*arguments, 1, OMITTED, 10)
+    np.testing.assert_allclose(statistics, reference.survey_rows(*arguments, 1, OMITTED, 10), rtol=1e-6)
     assert statistics[0, 0] == pytest.approx(5 + np.log(1 + np.exp(-1)))
     assert np.count_nonzero(value >= statistics[0, 2]) == 2
 
@@ -147,7 +150,8 @@ def test_the_window_reaches_further_than_what_has_weight(kernels):
     """All entries 30 nats under the best one hold 1e-12 of the mass; a window of 35 nats keeps them."""
     value, start = np.array([0.0, -30.0, -50.0], np.float32), np.array([0, 3], np.int32)
     for window, kept in ((0.0, 1), (35.0, 2), (100.0, 3)):
-        arguments = start, np.array([0.9], np.float32), np.array([window], np.float32), value, 0.0 * value, OMITTED, 10
+        head = start, np.array([0.9], np.float32), np.array([window], np.float32)
+        arguments = *head, value, 0.0 * value, 1, OMITTED, 10
         for statistics in (kernels.survey_rows(*arguments), reference.survey_rows(*arguments)):
             assert np.count_nonzero(value >= statistics[0, 2]) == kept
 
@@ -155,15 +159,16 @@ def test_the_window_reaches_further_than_what_has_weight(kernels):
 def test_what_is_no_number_has_no_weight(kernels):
     value, start = np.array([np.nan, 1.0, np.nan, 0.0], np.float32), np.array([0, 4], np.int32)
     head = start, np.array([0.9], np.float32), np.zeros(1, np.float32)
-    found = kernels.survey_rows(*head, value, None, OMITTED, 10)
-    assert found.tobytes() == kernels.survey_rows(*head, np.nan_to_num(value, nan=-1e30), None, OMITTED, 10).tobytes()
+    hopeless = np.nan_to_num(value, nan=-1e30)
+    found, expected = (kernels.survey_rows(*head, values, None, 1, OMITTED, 10) for values in (value, hopeless))
+    assert found.tobytes() == expected.tobytes()
 
 
 @pytest.mark.parametrize("count", [65, 1000, 4608])
 def test_a_row_of_equal_entries(kernels, count):
     """An empty image tells nothing: all its poses are equal, and each stands for the same mass."""
     value, start = np.full(count, -7.0, np.float32), np.array([0, count], np.int32)
-    arguments = start, np.array([0.5], np.float32), np.zeros(1, np.float32), value, 0.0 * value, OMITTED, 64
+    arguments = start, np.array([0.5], np.float32), np.zeros(1, np.float32), value, 0.0 * value, 1, OMITTED, 64
     statistics = kernels.survey_rows(*arguments)
     np.testing.assert_allclose(statistics, reference.survey_rows(*arguments), rtol=1e-4)
     np.testing.assert_allclose(statistics[0], [np.log(count) - 7, count, np.log(count / 64) - 7, 1], rtol=1e-4)
@@ -173,7 +178,7 @@ def test_equal_entries_share_a_fate(kernels):
     value = np.log(np.repeat([8.0, 4.0, 1.0], [1, 4, 6])).astype(np.float32)
     start, offset, window = np.array([0, len(value)], np.int32), np.array([0.5], np.float32), np.zeros(1, np.float32)
     for omitted, kept in ((OMITTED, 11), (0.25, 5), (0.75, 1)):
-        arguments = start, offset, window, value, 0.0 * value, omitted, 11
+        arguments = start, offset, window, value, 0.0 * value, 1, omitted, 11
         for statistics in (kernels.survey_rows(*arguments), reference.survey_rows(*arguments)):
             assert np.count_nonzero(value >= statistics[0, 2]) == kept
             assert statistics[0, 3] == 0
@@ -184,7 +189,7 @@ def test_a_cut_row_keeps_its_best_bins_and_at_least_the_first(kernels, rng, limi
     start, value, _ = log_weights(rng, [4608, 700, 50, 3], 1.5)
     value[:4608] = -7.0  # an empty image: all poses alike
     nothing = np.zeros(4, np.float32)
-    arguments = start, np.full(4, -1.0, np.float32), nothing, value, 0.0 * value, OMITTED, limit
+    arguments = start, np.full(4, -1.0, np.float32), nothing, value, 0.0 * value, 1, OMITTED, limit
     statistics, expected = kernels.survey_rows(*arguments), reference.survey_rows(*arguments)
     assert np.array_equal(statistics[:, 3], expected[:, 3])
     assert np.count_nonzero(value[:4608] >= statistics[0, 2]) == 4608  # one bin, which is kept whole

@@ -53,9 +53,9 @@ def test_score_grid_of_a_finer_level(kernels, case, rng):
     """Twice the in-plane angles, and a ring that has two points a step."""
     plane = PolarPlane(2 * IN_PLANE, 13)
     kx, ky = plane.frequencies.T.astype(np.float32)
-    table, _, _ = reference.make_slices(
-        case.volume, kx, ky, case.rows[:8] / 2, plane.ring_table, np.zeros(13), int(plane.circle_start[-1])
-    )
+    rows = case.rows[:8] * [0.5, 0.5, 0.5, 1, 0.5, 0.5, 0.5, 1]
+    circle = int(plane.circle_start[-1])
+    table, _, _ = reference.make_slices(case.volumes, kx, ky, rows, plane.ring_table, np.zeros(13), circle)
     points, finer = len(plane.points), replace(case, plane=plane)
     image, phase = (finer.on_points(rng.standard_normal((3, 2, points))) for _ in range(2))
     weight = finer.on_points(rng.random((3, points)))

@@ -9,6 +9,7 @@ from coldstart.engine.update import MapUpdater
 from coldstart.model.polar import LANES, PolarPlane
 from coldstart.model.pose_grid import rotation_grid
 from coldstart.model.so3 import random_rotations
+from coldstart.model.symmetry import point_group
 from coldstart.params import AbInitioParams
 
 SIDE = 28
@@ -24,7 +25,7 @@ SLICE = 2e-5
 def sliceable(case):
     """Everything that a slice is made of, and how long it is."""
     excess = np.linspace(0.0, 0.6, len(case.rings)).astype(np.float32)
-    return case.volume, case.kx, case.ky, case.rows, case.rings, excess, int(case.plane.circle_start[-1])
+    return case.volumes, case.kx, case.ky, case.rows, case.rings, excess, int(case.plane.circle_start[-1])
 
 
 def test_make_slices(kernels, case):
@@ -44,12 +45,25 @@ def test_a_whole_turn_ends_as_it_began_and_its_second_half_is_the_conjugate_of_t
 
 
 def test_fewer_rings_are_the_first_of_them(kernels, case):
-    volume, kx, ky, rows, rings, excess, circle = sliceable(case)
-    whole = kernels.make_slices(volume, kx, ky, rows, rings, excess, circle)
-    few = kernels.make_slices(volume, kx, ky, rows, rings[:4], excess[:4], int(case.plane.circle_start[4]))
+    volumes, kx, ky, rows, rings, excess, circle = sliceable(case)
+    whole = kernels.make_slices(volumes, kx, ky, rows, rings, excess, circle)
+    few = kernels.make_slices(volumes, kx, ky, rows, rings[:4], excess[:4], int(case.plane.circle_start[4]))
     assert np.array_equal(few[0], whole[0][..., : few[0].shape[2]])
     assert np.array_equal(few[1], whole[1][:, :4])
     assert np.array_equal(few[2], whole[2][:, :4])
+
+
+def test_every_row_is_of_its_own_class(kernels, case):
+    """Each class alone, as if there were no others."""
+    volumes, kx, ky, rows, *tail = sliceable(case)
+    whole, classes = kernels.make_slices(volumes, kx, ky, rows, *tail), rows[:, 3].astype(int)
+    alone = rows.copy()
+    alone[:, 3] = 0
+    for number in range(len(volumes)):
+        single = kernels.make_slices(volumes[number : number + 1], kx, ky, alone, *tail)
+        for one, other in zip(whole, single, strict=True):
+            assert np.array_equal(one[classes == number], other[classes == number])
+            assert not np.array_equal(one[classes != number], other[classes != number])
 
 
 @pytest.fixture
@@ -82,12 +96,12 @@ def test_a_mean_slice_is_the_mean_of_the_slices_at_the_8_cells_inside(kernels, c
     )
     kx, ky = plane.frequencies.T.astype(np.float32)
     nothing, circle = np.zeros(plane.rings, np.float32), int(case.plane.circle_start[-1])
-    fine_table = kernels.make_slices(case.volume, kx, ky, rows, plane.ring_table, nothing, int(plane.circle_start[-1]))
+    fine_table = kernels.make_slices(case.volumes, kx, ky, rows, plane.ring_table, nothing, int(plane.circle_start[-1]))
     table, power, lost = kernels.mean_slices(*fine_table, plane.ring_table, case.rings, circle)
 
     children = coarse.children(case.cells).ravel()
     sampled = reference.slices(
-        case.volume, case.kx, case.ky,
+        case.volumes, case.kx, case.ky,
         reference.rotation_rows(fine.direction_table, fine.psi_table, case.turn, children), case.plane.stride,
     )  # fmt: skip
     expected = sampled.reshape(len(case.cells), 8, -1).mean(axis=1)
@@ -109,19 +123,19 @@ def tetrahedron(reach):
 
 def test_blur_volume(kernels, case):
     radius = 16.5
-    given = case.volume, tetrahedron(0.15), radius
+    given = case.volumes, tetrahedron(0.15), radius
     found = kernels.blur_volume(*given)
     np.testing.assert_allclose(found, reference.blur_volume(*given), atol=2 * SLICE)
     assert np.array_equal(found, kernels.blur_volume(*given))
 
 
 def test_a_blur_without_turns_leaves_the_volume_within_the_radius(kernels, case):
-    side, _, width = case.volume.shape
+    _, side, _, width = case.volumes.shape
     z, y, x = np.ogrid[-(side // 2) : side // 2, -(side // 2) : side // 2, 0:width]
     inside = x**2 + y**2 + z**2 <= 15**2
-    found = kernels.blur_volume(case.volume, tetrahedron(0.0), 15.0)
+    found = kernels.blur_volume(case.volumes, tetrahedron(0.0), 15.0)
     # At frequency 0 along x and negative ones along y and z, the point and its opposite are two entries of the volume.
-    np.testing.assert_allclose(found, np.where(inside, case.volume, 0.0), atol=1e-6)
+    np.testing.assert_allclose(found, np.where(inside, case.volumes, 0.0), atol=1e-6)
 
 
 def gaussian_blob(centre=CENTRE):
@@ -144,7 +158,7 @@ def test_slices_of_a_gaussian(kernels, rng):
     kx, ky = plane.frequencies.T.astype(np.float32)
     rows = np.zeros((len(matrices), 8), np.float32)
     rows[:, 0:3], rows[:, 4:7] = 2 * matrices[:, 0], 2 * matrices[:, 1]
-    spectrum = MapUpdater(AbInitioParams(), SIDE).sliceable(gaussian_blob())
+    spectrum = MapUpdater(AbInitioParams(), SIDE, point_group("C1")).sliceable(gaussian_blob()[None])
     nothing, circle = np.zeros(plane.rings, np.float32), int(plane.circle_start[-1])
     table, power, lost = kernels.make_slices(spectrum, kx, ky, rows, plane.ring_table, nothing, circle)
     turned = reference.turned_slices(table, plane.ring_table, np.arange(17), np.zeros(17, int), 24)

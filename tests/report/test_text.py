@@ -1,6 +1,6 @@
 import pytest
 
-from coldstart.report.text import bytes_text, count_text, duration_text, percent_text, resolution_text
+from coldstart.report.text import bytes_text, count_text, duration_text, listed, percent_text, resolution_text
 
 
 @pytest.mark.parametrize(
@@ -16,7 +16,7 @@ def test_bytes_and_resolutions() -> None:
     assert bytes_text(int(1.3 * 2**30)) == "1.3 GiB"
     assert bytes_text(None) == "unknown"
     assert resolution_text(12.34) == "12.3 Å"
-    assert resolution_text(None) == "unknown"
+    assert resolution_text(None) == resolution_text(float("inf")) == "unknown"
 
 
 @pytest.mark.parametrize(
@@ -47,3 +47,7 @@ def test_shares_never_round_to_none_or_all(share: float, text: str) -> None:
 )
 def test_counts(count: float, text: str) -> None:
     assert count_text(count) == text
+
+
+def test_things_are_listed_as_in_a_sentence() -> None:
+    assert [listed(numbers) for numbers in ([1], [1, 2], [1, 2, 5])] == ["1", "1 and 2", "1, 2 and 5"]

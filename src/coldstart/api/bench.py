@@ -5,15 +5,10 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-from numpy.typing import NDArray
-
 from coldstart import __version__
-from coldstart.errors import ParticleFileError
+from coldstart.api.maps import read_box_map
 from coldstart.io.files import write_text_atomically
-from coldstart.io.mrc import read_map
 from coldstart.io.star import read_particles
-from coldstart.model.particles import Particles
 from coldstart.params import AbInitioParams
 
 if TYPE_CHECKING:
@@ -60,7 +55,7 @@ def run_bench(
         pixel_size_angstrom=params.pixel_size_angstrom,
         use_ctf=params.ctf,
     )
-    volume = None if volume_path is None else _read_volume(volume_path, particles)
+    volume = None if volume_path is None else read_box_map(volume_path, particles, "--volume")
     with open_session(params.device, params.threads, profiling=True) as session:
         if volume is None:
             subject = short_run_map(particles, source, params, session)
@@ -85,7 +80,13 @@ def bench_record(measured: "Bench") -> dict[str, Any]:
     plain = asdict(measured)
     plain["stages"] = [{**stage["count"], "seconds": stage["seconds"]} for stage in plain["stages"]]
     plain["kernels"] = [
-        {**asdict(kernel), "rate": kernel.rate, "share_of_peak": measured.peak_share(kernel)}
+        {
+            **asdict(kernel),
+            "rate": kernel.rate,
+            "share_of_peak": measured.peak_share(kernel),
+            "memory_bound_seconds": measured.memory_bound_seconds(kernel),
+            "times_memory_bound": measured.times_memory_bound(kernel),
+        }
         for kernel in measured.kernels
     ]
     grid = measured.grid
@@ -97,17 +98,3 @@ def bench_record(measured: "Bench") -> dict[str, Any]:
         "pose_share": measured.pose_share,
         "product_share": measured.product_share,
     }
-
-
-def _read_volume(path: Path, particles: Particles) -> NDArray[np.float32]:
-    volume, voxel_angstrom = read_map(path)
-    side = volume.shape[0]
-    if volume.shape != (side, side, side) or side % 2:
-        raise ParticleFileError(f"{path} is {volume.shape[::-1]} voxels, but must be a cube with an even side.")
-    extent = side * (voxel_angstrom or particles.box_angstrom / side)
-    if abs(extent / particles.box_angstrom - 1.0) > 0.01:
-        raise ParticleFileError(
-            f"{path} spans {extent:.1f} Å, but the particles' box is {particles.box_angstrom:.1f} Å: "
-            "give a map over the same box."
-        )
-    return volume

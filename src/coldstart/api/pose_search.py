@@ -83,7 +83,7 @@ def search_poses(
     on_batch: OnBatch | None = None,
     should_stop: Callable[[], bool] | None = None,
 ) -> PoseSearchResult:
-    """Find the poses of particle images on a map, by branch and bound over the whole grid of rotations and shifts.
+    """Find poses and classes of particle images on maps, by branch and bound over the whole grid of poses.
 
     Parameters
     ----------
@@ -91,10 +91,10 @@ def search_poses(
         What is known of the images; poses that a table may hold are not used.
     images : ImageSource
         Where the pixels come from.
-    volume : (n, n, n) float, [z, y, x]
+    volume : (n, n, n) or (K, n, n, n) float, [z, y, x]
         The map over the particles' box, n even, in the images' grey scale as a run's `volume.mrc` is: at the images'
         pixel size its projections are images of background variance 1. It may be sampled more coarsely or finely,
-        its values kept.
+        its values kept. Several maps are classes, equally probable beforehand.
     params : AbInitioParams, optional
         Of these count the input's and the image window's, `noise_model`, `shift_extent`, `bound_sigmas`,
         `verify_bound`, `final_minibatch`, `seed` (which images are audited), `device` and `threads`, and where the
@@ -133,21 +133,24 @@ def search_poses(
     """
     from coldstart.compute.session import open_session
     from coldstart.engine.posing import Poser, posing_stages
-    from coldstart.engine.schedule import shift_grid
+    from coldstart.engine.schedule import SMALL_MINIBATCHES, shift_grid
 
     params = params or AbInitioParams()
     chosen = _chosen_rows(rows, particles, params)
     finest = params.max_resolution_angstrom if resolution_angstrom is None else resolution_angstrom
     radius = _radius(particles, finest)
     _check_step(angular_step_deg)
-    _check_map(volume, voxel_size_angstrom, particles, radius)
+    volumes = volume if volume.ndim == 4 else volume[None]
+    for each in volumes:
+        _check_map(each, voxel_size_angstrom, particles, radius)
     grid = shifts or shift_grid(params, radius)
     levels = posing_stages(radius, angular_step_deg, params.bound_sigmas)
     with open_session(params.device, params.threads) as session:
-        engine_map = _engine_map(volume, particles.box_px, radius)
-        poser = Poser(particles, images, engine_map, params, session, grid, levels)
+        engine_maps = _engine_maps(volumes, particles.box_px, radius)
+        poser = Poser(particles, images, engine_maps, params, session, grid, levels)
         variance = _noise(noise_variance, poser, chosen, int(radius))
-        batches = _pose_all(poser, chosen, variance, params.final_minibatch, on_batch, should_stop)
+        size = params.final_minibatch or SMALL_MINIBATCHES[1]
+        batches = _pose_all(poser, chosen, variance, size, on_batch, should_stop)
         posed = chosen[: sum(len(batch.table.particle) for batch in batches)]
         audit = poser.audit(posed, variance, params.verify_bound) if params.verify_bound > 0.0 else None
         return _result(batches, poser, variance, particles.box_angstrom / radius, grid, audit, session.info.label,
@@ -192,14 +195,14 @@ def _result(
     )
 
 
-def _engine_map(volume: NDArray[np.floating], box_px: int, radius: float) -> NDArray[np.float32]:
-    """The map on the engine's grid and in its grey scale: its spectrum over the box is the images' coefficients."""
-    from coldstart.engine.abinitio import grid_side
-    from coldstart.engine.update import resize_map
+def _engine_maps(volumes: NDArray[np.floating], box_px: int, radius: float) -> NDArray[np.float32]:
+    """The maps on the engine's grid and in its grey scale: their spectra over the box are the images' coefficients."""
+    from coldstart.engine.parts import grid_side
+    from coldstart.engine.update import resize_maps
 
-    n = volume.shape[0]
+    n = volumes.shape[1]
     values_to_engine = (box_px / n) ** 3 / box_px
-    return resize_map(np.asarray(volume, dtype=np.float32), grid_side(radius)) * np.float32(values_to_engine)
+    return resize_maps(np.asarray(volumes, dtype=np.float32), grid_side(radius)) * np.float32(values_to_engine)
 
 
 def _radius(particles: Particles, resolution_angstrom: float) -> float:

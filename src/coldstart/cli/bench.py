@@ -87,7 +87,8 @@ def print_bench(measured: "Bench", console: Console) -> None:
     for table in (_step_table(measured), _stage_table(measured), _kernel_table(measured)):
         console.print()
         console.print(table)
-    console.print(f"\n{_grid_text(measured)}", highlight=False, soft_wrap=True)
+    for text in (_device_text(measured), _grid_text(measured)):
+        console.print(f"\n{text}", highlight=False, soft_wrap=True)
 
 
 def _resolutions(angstrom: float | None) -> dict[str, float]:
@@ -141,19 +142,22 @@ def _stage_table(measured: "Bench") -> Table:
 
 
 def _kernel_table(measured: "Bench") -> Table:
-    table = _table("Kernel", "Launches", "Seconds", "Rate", "Share of peak")
+    table = _table("Kernel", "Launches", "Seconds", "Rate", "Against the device")
     for kernel in measured.kernels:
-        share = measured.peak_share(kernel)
         table.add_row(
             kernel.kernel,
             f"{kernel.launches:,}",
             f"{kernel.seconds:.3f}",
             _rate_text(kernel.rate, kernel.unit),
-            "" if share is None else f"{share:.1%}",
+            _best_text(measured.peak_share(kernel), measured.times_memory_bound(kernel)),
         )
-    table.caption = f"The device's peak is {measured.peak_gflops:.0f} GFLOP/s."
-    table.caption_justify = "left"
     return table
+
+
+def _best_text(peak_share: float | None, times_memory_bound: float | None) -> str:
+    if times_memory_bound is not None:
+        return f"{times_memory_bound:.1f} x memory bound"
+    return "" if peak_share is None else f"{peak_share:.1%} of peak"
 
 
 def _rate_text(rate: float | None, unit: str | None) -> str:
@@ -161,6 +165,14 @@ def _rate_text(rate: float | None, unit: str | None) -> str:
         return ""
     name, factor = _UNITS[unit]
     return f"{factor * rate:,.1f} {name}"
+
+
+def _device_text(measured: "Bench") -> str:
+    copied, sliced, inserted = (measured.memory_rates[name] for name in ("copy", "make_slices", "insert_slices"))
+    return (
+        f"The device's peak is {measured.peak_gflops:.0f} GFLOP/s. Its memory reads and writes {copied:.1f} GB/s in a "
+        f"copy,\n{sliced:.1f} GB/s in the pattern of make_slices, {inserted:.1f} GB/s in that of insert_slices."
+    )
 
 
 def _grid_text(measured: "Bench") -> str:

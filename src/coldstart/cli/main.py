@@ -8,6 +8,7 @@ from coldstart import __version__
 from coldstart.cli.bench import bench
 from coldstart.cli.demo import demo
 from coldstart.cli.devices import devices
+from coldstart.cli.pick import pick
 from coldstart.cli.run import run
 from coldstart.errors import ColdstartError
 
@@ -38,5 +39,5 @@ def main() -> None:
     """
 
 
-for verb in (run, demo, devices, bench):
+for verb in (run, pick, demo, devices, bench):
     main.add_command(verb)

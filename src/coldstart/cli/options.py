@@ -17,16 +17,27 @@ from pydantic import ValidationError
 from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
+from coldstart.cli.several import SeveralValues
 from coldstart.errors import ParameterError
 from coldstart.params import AbInitioParams
 from coldstart.report.parameters import field_note, fields_by_group, value_text
 
 _UNIT_SUFFIXES = ("_angstrom", "_px", "_deg")
 _ALIASES = {"particles_to_use": ("-n",)}
+_SEVERAL = {"classes": "Several numbers run a job each on the same data, and a report compares them."}
+"""Fields whose option takes several values, and what these do."""
 _TYPE_NAMES = {int: "a whole number", float: "a number", str: "text", bool: "true or false"}
 _METAVARS = {int: "INTEGER", float: "NUMBER", str: "TEXT"}
 
 Command = TypeVar("Command", bound=Callable[..., Any])
+
+
+class _WholeNumbers(SeveralValues):
+    """An option of several whole numbers, told from paths by their digits and left as text for the model to judge."""
+
+    def takes(self, text: str) -> bool:
+        """Whether this is a whole number."""
+        return text.removeprefix("-").isdecimal()
 
 
 def flag_name(field: str) -> str:
@@ -72,6 +83,18 @@ def merge_parameters(flags: Mapping[str, Any], params_file: Path | None = None) 
         raise ParameterError("\n".join(lines)) from None
 
 
+def merge_jobs(flags: Mapping[str, Any], params_file: Path | None = None) -> tuple[AbInitioParams, ...]:
+    """Parameters of each job, one for each number of classes in the flags: those of the file's number where none is.
+
+    Raises
+    ------
+    ParameterError
+        As `merge_parameters`.
+    """
+    numbers = flags["classes"] or (None,)
+    return tuple(merge_parameters({**flags, "classes": number}, params_file) for number in numbers)
+
+
 def allowed_values(name: str) -> str:
     """What a field accepts, in words: 'a whole number from 1 to 100'."""
     field = AbInitioParams.model_fields[name]
@@ -89,15 +112,18 @@ def _option(name: str, field: FieldInfo) -> Callable[[Command], Command]:
         return click.option(f"{flag}/--no-{flag.removeprefix('--')}", name, **common)
     if get_origin(kind) is Literal:
         return click.option(flag, name, type=click.Choice(get_args(kind)), **common)
+    if name in _SEVERAL:
+        return click.option(flag, name, cls=_WholeNumbers, type=str, metavar=f"{_METAVARS[kind]} ...", **common)
     return click.option(*_ALIASES.get(name, ()), flag, name, type=str, metavar=_METAVARS[kind], **common)
 
 
 def _help(name: str, field: FieldInfo) -> str:
-    """The field's sentence with its default, or with its unit where it is left open."""
+    """What the field says of itself with its default, or with its unit where it is left open."""
     unit = field_note(name, "unit")
+    text = " ".join(filter(None, (field.description, _SEVERAL.get(name))))
     if field.default is not None:
-        return f"{field.description} [default: {value_text(name, field.default)}]"
-    return f"{field.description} [in {unit}]" if unit else str(field.description)
+        return f"{text} [default: {value_text(name, field.default)}]"
+    return f"{text} [in {unit}]" if unit else text
 
 
 def _kind(field: FieldInfo) -> Any:

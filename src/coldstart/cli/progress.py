@@ -2,8 +2,9 @@
 
 import time
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import cache, partial
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn
@@ -12,6 +13,7 @@ from coldstart.model.state import IterationStats, Snapshot
 from coldstart.report.text import duration_text
 
 ShowProgress = Callable[[Snapshot], None]
+ShowJobs = Callable[[int, Snapshot], None]
 
 _PHASES = {"initial": "initial", "marching": "rising", "final": "final", "posing": "posing"}
 _RECENT = 25
@@ -64,22 +66,50 @@ def figures(stats: IterationStats) -> str:
     )
 
 
-def progress_line(stats: IterationStats, seconds_left: float) -> str:
-    """A plain line of progress."""
+def shares_text(stats: IterationStats) -> str:
+    """How the classes share the images, 'classes 34/31/35 %'; nothing where there is one class."""
+    shares = stats.class_shares
+    return f"classes {'/'.join(f'{100.0 * share:.0f}' for share in shares)} %" if len(shares) > 1 else ""
+
+
+def progress_line(stats: IterationStats, seconds_left: float, title: str = "") -> str:
+    """A plain line of progress, behind the title of its job if that has one."""
     width = len(str(stats.iterations))
     place = f"iteration {stats.iteration:{width}d}/{stats.iterations}"
-    return f"{place}  {figures(stats)}  {duration_text(seconds_left)} left"
+    return _joined("  ", title, place, figures(stats), shares_text(stats), f"{duration_text(seconds_left)} left")
+
+
+def _joined(separator: str, *texts: str) -> str:
+    return separator.join(text for text in texts if text)
+
+
+def job_titles(classes: Sequence[int]) -> list[str]:
+    """What jobs with these numbers of classes are called: '3 classes, job 3 of 4'."""
+    counts = [f"{number} {'class' if number == 1 else 'classes'}" for number in classes]
+    return [f"{count}, job {place} of {len(counts)}" for place, count in enumerate(counts, 1)]
 
 
 @contextmanager
 def progress_display(console: Console | None = None) -> Iterator[ShowProgress]:
     """Give a function that shows each snapshot: as a live bar on a terminal, as plain lines elsewhere."""
+    with jobs_display([""], console) as show:
+        yield partial(show, 0)
+
+
+@contextmanager
+def jobs_display(titles: Sequence[str], console: Console | None = None) -> Iterator[ShowJobs]:
+    """Give a function that shows each snapshot of jobs with these titles: as a live bar each, or as plain lines.
+
+    It takes the number of the job, from 0, before the snapshot.
+    """
     console = console or Console()
     if console.is_terminal:
         with _bar(console) as bar:
-            yield _BarDisplay(bar).show
+            displays = cache(lambda number: _BarDisplay(bar, titles[number]))
+            yield lambda number, snapshot: displays(number).show(snapshot)
     else:
-        yield _LineDisplay(console).show
+        lines = cache(lambda number: _LineDisplay(console, titles[number]))
+        yield lambda number, snapshot: lines(number).show(snapshot)
 
 
 def _bar(console: Console) -> Progress:
@@ -93,25 +123,25 @@ def _bar(console: Console) -> Progress:
 
 
 class _BarDisplay:
-    def __init__(self, bar: Progress) -> None:
-        self._bar, self._left = bar, TimeLeft()
+    def __init__(self, bar: Progress, title: str) -> None:
+        self._bar, self._title, self._left = bar, title, TimeLeft()
         self._task: TaskID | None = None
 
     def show(self, snapshot: Snapshot) -> None:
         stats = snapshot.stats
+        # Two lines, so that both fit a narrow terminal.
+        text = _joined("\n", figures(stats), _joined("  ", self._title, shares_text(stats)))
         left = f"{duration_text(self._left.after(stats))} left"
         if self._task is None:
             self._task = self._bar.add_task("", total=stats.iterations, figures="", left="")
-        self._bar.update(
-            self._task, completed=stats.iteration, total=stats.iterations, figures=figures(stats), left=left
-        )
+        self._bar.update(self._task, completed=stats.iteration, total=stats.iterations, figures=text, left=left)
 
 
 class _LineDisplay:
-    def __init__(self, console: Console) -> None:
-        self._console, self._filter, self._left = console, LineFilter(), TimeLeft()
+    def __init__(self, console: Console, title: str) -> None:
+        self._console, self._title, self._filter, self._left = console, title, LineFilter(), TimeLeft()
 
     def show(self, snapshot: Snapshot) -> None:
         left = self._left.after(snapshot.stats)
         if self._filter.wants(snapshot.stats):
-            self._console.out(progress_line(snapshot.stats, left), highlight=False)
+            self._console.out(progress_line(snapshot.stats, left, self._title), highlight=False)

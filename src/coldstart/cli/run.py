@@ -1,18 +1,20 @@
-"""`coldstart run`: from a particle table to a map, poses and a report."""
+"""`coldstart run`: from a particle table to maps, poses and a report."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import rich_click as click
 
 from coldstart.cli.interrupt import stop_on_interrupt
-from coldstart.cli.options import merge_parameters, parameter_options
-from coldstart.cli.outcome import print_outcome
-from coldstart.cli.progress import progress_display
-from coldstart.params import COMMON, INPUT
+from coldstart.cli.options import merge_jobs, parameter_options
+from coldstart.cli.outcome import print_comparison, print_outcome
+from coldstart.cli.progress import job_titles, jobs_display, progress_display
+from coldstart.cli.several import SeveralValuesCommand
+from coldstart.params import COMMON, INPUT, AbInitioParams
 
 
-@click.command(cls=click.RichCommand)
+@click.command(cls=SeveralValuesCommand)
 @click.argument("particles", type=click.Path(path_type=Path))
 @click.option(
     "-o",
@@ -21,7 +23,7 @@ from coldstart.params import COMMON, INPUT
     type=click.Path(path_type=Path),
     metavar="FOLDER",
     panel=COMMON,
-    help="New or empty folder for the map, the particle table, the log and the report.",
+    help="New or empty folder for the maps, the particle tables, the log and the report.",
 )
 @parameter_options()
 @click.option(
@@ -40,13 +42,32 @@ from coldstart.params import COMMON, INPUT
     help="Parameters as JSON, such as the params.json of an earlier run; flags given here override it.",
 )
 def run(particles: Path, output: Path, data_root: Path | None, params_file: Path | None, **flags: Any) -> None:
-    """Reconstruct a 3D map from PARTICLES, a RELION STAR file or a stack, without poses or a starting map.
+    """Reconstruct 3D maps from PARTICLES, a RELION STAR file or a stack, without poses or a starting map.
+
+    With several numbers of classes, such as --classes 1 2 3 4, each runs as a job of its own in FOLDER/classes_N.
 
     Ctrl-C stops after the current iteration and keeps the result; pressed again, it aborts.
     """
+    jobs = merge_jobs(flags, params_file)
+    if len(jobs) == 1:
+        _run_one(particles, output, jobs[0], data_root)
+    else:
+        _run_several(particles, output, jobs, data_root)
+
+
+def _run_one(particles: Path, output: Path, params: AbInitioParams, data_root: Path | None) -> None:
     from coldstart.api import run_job
 
-    params = merge_parameters(flags, params_file)
     with stop_on_interrupt() as should_stop, progress_display() as show:
         summary = run_job(particles, output, params, data_root=data_root, on_iteration=show, should_stop=should_stop)
     print_outcome(output, summary)
+
+
+def _run_several(particles: Path, output: Path, jobs: Sequence[AbInitioParams], data_root: Path | None) -> None:
+    from coldstart.api import job_folder, run_jobs
+
+    titles = job_titles([job.classes for job in jobs])
+    with stop_on_interrupt() as should_stop, jobs_display(titles) as show:
+        summaries = run_jobs(particles, output, jobs, data_root=data_root, on_iteration=show, should_stop=should_stop)
+    folders = [job_folder(output, job.classes) for job in jobs]
+    print_comparison(output, folders, summaries)

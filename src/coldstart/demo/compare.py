@@ -5,14 +5,14 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from coldstart.demo.align import Placement, align_maps, place_map
+from coldstart.model.alignment import MIRROR_AXIS, Placement, align_maps, place_map
 from coldstart.model.fsc import fourier_shell_correlation, resolution_at
+from coldstart.model.hand import flip_matrices
 from coldstart.model.mask import soft_window
 from coldstart.model.so3 import euler_to_matrix, geodesic_distance_deg
 
 _FSC_THRESHOLD = 0.5
 _NEAR_DEG = 10.0
-_MIRROR = np.diag([1.0, 1.0, -1.0])
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,12 +104,12 @@ def pose_errors(
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Errors of each rotation in degrees and of each origin in Å, (M,) both, carried into the truth's frame.
 
-    A map mirrored along z shows the same image when the rotation is mirrored on both sides. A map rotated by Q and
-    then shifted by t shows under A Q^T the image that it showed under A, moved by the part of A Q^T t in the image.
+    A map rotated by Q and then shifted by t shows under A Q^T the image that it showed under A, moved by the part of
+    A Q^T t in the image.
     """
     matrices = euler_to_matrix(euler_deg)
     if placement.mirrored:
-        matrices = _MIRROR @ matrices @ _MIRROR
+        matrices = flip_matrices(matrices, MIRROR_AXIS)
     matrices = matrices @ placement.rotation.T
     seen_shift = (matrices @ placement.shift_voxels)[:, :2] * truth.pixel_size_angstrom
     difference = origin_angstrom + seen_shift - truth.origin_angstrom[particle]

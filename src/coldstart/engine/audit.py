@@ -34,7 +34,7 @@ class Exhaustive:
     Attributes
     ----------
     log_evidence : (B,) float64
-        Log of the summed weights of all poses.
+        Log of the mean weight of all poses of all classes.
     best_weight : (B,) float64
         Largest log weight of a pose.
     best_rotation, best_shift : (B,) int64
@@ -104,4 +104,5 @@ class Auditor:
         weight, shift = (self._session.download(array) for array in tracked if array is not None)
         best = weight.argmax(axis=1)
         at = np.arange(len(batch)), best
-        return Exhaustive(np.logaddexp.reduce(log_sum, axis=1), weight[at].astype(np.float64), best, shift[at])
+        log_evidence = np.logaddexp.reduce(log_sum, axis=1) - np.log(log_sum.shape[1] * view.phase.shape[0])
+        return Exhaustive(log_evidence, weight[at].astype(np.float64), best, shift[at])

@@ -16,10 +16,12 @@ from coldstart.compute.session import Session
 from coldstart.compute.tuning import Tuning
 from coldstart.engine.abinitio import AbInitio
 from coldstart.engine.bench_map import BenchMap, device_map
+from coldstart.engine.expectation import Hypotheses
 from coldstart.engine.gradient import Gradient
+from coldstart.engine.memory import memory_rates
 from coldstart.engine.peak import MatrixProduct, device_peak_gflops, numpy_product
 from coldstart.engine.schedule import LEARNING, POSING, shift_grid, stages
-from coldstart.engine.search import Hypotheses, MapSlices, Stage
+from coldstart.engine.search import MapSlices, Stage
 from coldstart.engine.work import FLOP, KernelTime, kernel_times
 from coldstart.model.particles import ImageSource, Particles
 from coldstart.model.pose_grid import rotation_grid
@@ -103,6 +105,8 @@ class Bench:
     tuning : Tuning
     peak_gflops : float
         The device's.
+    memory_rates : dict of str to float
+        As `coldstart.engine.memory.memory_rates`.
     grid : GridScore
     """
 
@@ -122,6 +126,7 @@ class Bench:
     kernels: tuple[KernelTime, ...]
     tuning: Tuning
     peak_gflops: float
+    memory_rates: dict[str, float]
     grid: GridScore
 
     @property
@@ -144,6 +149,15 @@ class Bench:
         if kernel.unit != FLOP or kernel.rate is None:
             return None
         return 1e-9 * kernel.rate / self.peak_gflops
+
+    def memory_bound_seconds(self, kernel: KernelTime) -> float | None:
+        """How long memory takes at the least for what a kernel reads and writes, where its bytes are known."""
+        return None if kernel.bytes is None else 1e-9 * kernel.bytes / self.memory_rates[kernel.kernel]
+
+    def times_memory_bound(self, kernel: KernelTime) -> float | None:
+        """A kernel's time over that."""
+        bound = self.memory_bound_seconds(kernel)
+        return kernel.seconds / bound if bound else None
 
 
 def bench(
@@ -181,7 +195,8 @@ def bench(
 def _summed_up(measured: _Measurement, images: int, wall: float, busy: float) -> Bench:
     job, session = measured.job, measured.job.session
     planes = tuple(job.rings.table(level).plane for level in range(job.rings.finest + 1))
-    kernels = kernel_times(required_profile(session.profile).launches, planes)
+    launches = required_profile(session.profile).launches
+    kernels = kernel_times(launches, planes)
     counts = add_stages(found.stages for found in measured.found)
     last = rotation_grid(measured.levels[-1].level)
     return Bench(
@@ -201,6 +216,7 @@ def _summed_up(measured: _Measurement, images: int, wall: float, busy: float) ->
         kernels=kernels,
         tuning=session.tuning,
         peak_gflops=device_peak_gflops(session),
+        memory_rates=memory_rates(session, launches, planes),
         grid=_grid_score(counts[0], kernels, len(measured.found[0].ess)),
     )
 
@@ -229,9 +245,10 @@ class _Measurement:
 
     def take(self, rows: NDArray[np.int64], size: int) -> None:
         """Minibatches of some size: in learning each with slices and an update of its own, in posing all with one."""
-        volume = self.subject.volume
+        volumes = self.subject.volumes
         updater = self.job.updater(self.radius)
-        state, total, slices = updater.start(volume), Gradient.zero(updater.side, self.job.rings.plane.rings), None
+        total = Gradient.zero(len(volumes), updater.side, self.job.rings.plane.rings)
+        state, slices = updater.start(volumes), None
         for number, start in enumerate(range(0, len(rows), size)):
             if slices is None or self.kind == "learning":
                 slices = self._slices(number)
@@ -247,7 +264,7 @@ class _Measurement:
     def _slices(self, number: int) -> MapSlices:
         turn = self.job.sampler.turn(number) if self.kind == "learning" else np.eye(3)
         with self._timed("slices"):
-            return self.job.search.prepare(device_map(self.job, self.subject.volume), turn, self.levels)
+            return self.job.search.prepare(device_map(self.job, self.subject.volumes), turn, self.levels)
 
     def _minibatch(self, rows: NDArray[np.int64], slices: MapSlices, number: int) -> Gradient:
         job, launches = self.job, required_profile(self.job.session.profile).launches
@@ -261,7 +278,7 @@ class _Measurement:
         self.stage_seconds = self.stage_seconds + stage_seconds(launches[first:], began, time.perf_counter())
         self.found.append(found)
         with self._timed("back-projection"):
-            return job.backprojector.run(batch, found, slices, self.radius, self.subject.volume.shape[0])
+            return job.backprojector.run(batch, found, slices, self.radius, self.subject.volumes.shape[1])
 
     @contextmanager
     def _timed(self, step: str) -> Iterator[None]:

@@ -8,11 +8,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from coldstart.compute.session import Session
-from coldstart.engine.abinitio import NOISE_SAMPLE, AbInitio, grid_side
+from coldstart.engine.abinitio import NOISE_SAMPLE, AbInitio
+from coldstart.engine.parts import grid_side
 from coldstart.engine.schedule import LEARNING, shift_grid, stages
 from coldstart.engine.slices import FourierMap
 from coldstart.engine.start import MEAN_CTF_SQUARED, initial_noise, scale_to_signal, signal_power
-from coldstart.engine.update import PADDING, resize_map
+from coldstart.engine.update import PADDING, resize_maps
 from coldstart.errors import ParameterError
 from coldstart.model.fourier import spectrum_of, trilinear_envelope
 from coldstart.model.particles import ImageSource, Particles
@@ -31,7 +32,7 @@ class BenchMap:
 
     Attributes
     ----------
-    volume : (side, side, side) float32
+    volumes : (K, side, side, side) float32
         On the engine's grid for the radius, in its grey scale.
     noise_variance : (rings,) float64
         Not inflated.
@@ -39,7 +40,7 @@ class BenchMap:
         Where the map comes from.
     """
 
-    volume: NDArray[np.float32]
+    volumes: NDArray[np.float32]
     noise_variance: NDArray[np.float64]
     origin: str
 
@@ -84,9 +85,9 @@ def given_map(
     noise = initial_noise(params, job.preparer, sampler.draw(0, min(NOISE_SAMPLE, sampler.count)))
     batch = job.loader.load(sampler.draw(0, min(params.final_minibatch, sampler.count)), noise.background)
     signal = signal_power(batch.power, job.preparer.window_power * noise.background, areas)
-    scaled = resize_map(volume, side)
+    (scaled,) = resize_maps(volume[None], side)
     mean_ctf_squared = 1.0 if particles.ctf is None else MEAN_CTF_SQUARED
-    scaled = scale_to_signal(scaled, job.updater(radius).sliceable(scaled), signal, areas, mean_ctf_squared)
+    scaled = scale_to_signal(scaled, job.updater(radius).sliceable(scaled[None])[0], signal, areas, mean_ctf_squared)
     for _ in range(FITS):
         factor = _scale_factor(job, scaled, noise.background)
         if not factor > 0.0:
@@ -95,12 +96,12 @@ def given_map(
                 "Give a map of the same particles and box; dark particles need --invert"
             )
         scaled = scaled * np.float32(factor)
-    return BenchMap(scaled, noise.variance, name)
+    return BenchMap(scaled[None], noise.variance, name)
 
 
-def device_map(job: AbInitio, volume: NDArray[np.float32]) -> FourierMap:
-    """A map of the grid of the job's maximum radius, ready to be sliced."""
-    spectrum = job.updater(job.plan.max_radius).sliceable(volume)
+def device_map(job: AbInitio, volumes: NDArray[np.float32]) -> FourierMap:
+    """Maps (K, side, side, side) of the grid of the job's maximum radius, ready to be sliced."""
+    spectrum = job.updater(job.plan.max_radius).sliceable(volumes)
     return FourierMap(job.session.upload("volume", spectrum), PADDING)
 
 
@@ -109,9 +110,9 @@ def _scale_factor(job: AbInitio, volume: NDArray[np.float32], variance: NDArray[
     radius, side = job.plan.max_radius, volume.shape[0]
     levels, shifts = stages(radius, LEARNING), shift_grid(job.params, radius)
     batch = job.loader.load(job.sampler.draw(0, min(job.params.final_minibatch, job.sampler.count)), variance)
-    slices = job.search.prepare(device_map(job, volume), np.eye(3), levels)
+    slices = job.search.prepare(device_map(job, volume[None]), np.eye(3), levels)
     found = job.search.run(batch, slices, shifts, levels, job.sampler.search(0))
     gradient = job.backprojector.run(batch, found, slices, radius, side)
     spectrum = spectrum_of(volume * trilinear_envelope(side))
-    own = float(np.sum(gradient.denominator * np.abs(spectrum) ** 2))
-    return float(np.sum((np.conj(spectrum) * gradient.numerator).real)) / max(own, np.finfo(np.float64).tiny)
+    own = float(np.sum(gradient.denominator[0] * np.abs(spectrum) ** 2))
+    return float(np.sum((np.conj(spectrum) * gradient.numerator[0]).real)) / max(own, np.finfo(np.float64).tiny)

@@ -1,4 +1,4 @@
-"""The M-step: posteriors and images into the numerator and denominator of the map, and into the noise's residual power.
+"""The M-step: posteriors and images into the numerators and denominators of the maps, and the noise's residual power.
 
 Owns kernels/backproject.cl. Sums are 64-bit fixed point: the result does not depend on the order of the slices.
 """
@@ -12,10 +12,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from coldstart.compute.session import DeviceArray, Session
+from coldstart.engine.expectation import Hypotheses
 from coldstart.engine.images import Minibatch
 from coldstart.engine.rings import Rings
-from coldstart.engine.search import Hypotheses, MapSlices
+from coldstart.engine.search import MapSlices
 from coldstart.engine.slices import Projector
+from coldstart.engine.symmetrizer import Symmetrizer, widened
 from coldstart.model.pose_grid import rotation_grid
 
 FIXED_POINT_BITS = 59
@@ -23,13 +25,13 @@ FIXED_POINT_BITS = 59
 
 @dataclass(frozen=True, slots=True)
 class Gradient:
-    """What a minibatch says about the map.
+    """What a minibatch says about the maps.
 
     Attributes
     ----------
-    numerator : (side, side, side // 2 + 1) complex128
+    numerator : (K, side, side, side // 2 + 1) complex128
         B, the weighted back-projection of the images.
-    denominator : (side, side, side // 2 + 1) float64
+    denominator : (K, side, side, side // 2 + 1) float64
         H, the weights.
     residual_power : (rings,) float64
         Posterior-weighted |X - C Y|^2 a coefficient, mean over the images; NaN beyond the radius used.
@@ -40,9 +42,9 @@ class Gradient:
     residual_power: NDArray[np.float64]
 
     @classmethod
-    def zero(cls, side: int, rings: int) -> Gradient:
+    def zero(cls, classes: int, side: int, rings: int) -> Gradient:
         """Of no images."""
-        grid = (side, side, side // 2 + 1)
+        grid = (classes, side, side, side // 2 + 1)
         return cls(np.zeros(grid, np.complex128), np.zeros(grid), np.full(rings, np.nan))
 
     def __add__(self, other: Gradient) -> Gradient:
@@ -70,9 +72,12 @@ class Backprojector:
         )
 
     def run(
-        self, batch: Minibatch, found: Hypotheses, slices: MapSlices, radius: float, side: int, *, residual: bool = True
-    ) -> Gradient:
-        """Back-project the hypotheses with their posteriors up to a radius into a grid of `side` points.
+        self, batch: Minibatch, found: Hypotheses, slices: MapSlices, radius: float, side: int,
+        symmetrizer: Symmetrizer | None = None, *, residual: bool = True,
+    ) -> Gradient:  # fmt: skip
+        """Back-project the hypotheses with their posteriors up to a radius into grids of `side` points.
+
+        With a symmetrizer every image counts under every operator of its point group.
 
         Poses on the grid that turns the rings are gathered into one slice a direction, those of a finer level into one
         a rotation. Without `residual` the residual power is left NaN, which saves its slices.
@@ -85,19 +90,25 @@ class Backprojector:
         keys, first = np.unique(key[order], return_index=True)
         entries = {
             "start": np.append(first, len(order)).astype(np.int32),
-            "image": found.image[order],
+            "image": found.image[order].astype(np.int32),
             "shift": found.shift[order],
             "angle": angle[order],
             "weight": found.posterior[order],
         }
         gathered = self._gather(entries, found, radius)
         cells = (keys * grid.in_plane if on_rings else keys).astype(np.int32)
-        rows = self._projector.rotation_rows("slice rows", grid, cells, slices.turn, 1.0)
-        total = self._insert(batch, rows, gathered, found, radius, side)
+        padding = 1 if symmetrizer is None else symmetrizer.padding
+        rows = self._projector.rotation_rows("slice rows", grid, cells, slices.turn, padding)
+        total = self._insert(batch, rows, gathered, found, radius, padding * side)
+        numerator, denominator = _friedel(total[..., 0] + 1j * total[..., 1]), _friedel(total[..., 2])
         power = np.full(self._rings.plane.rings, np.nan)
         if residual:
             power = self._residual(batch, gathered, keys, found, slices, found.view.table.plane.rings_within(radius))
-        return Gradient(_friedel(total[..., 0] + 1j * total[..., 1]), _friedel(total[..., 2]), power)
+        if symmetrizer is not None:
+            if padding > 1:
+                numerator, denominator = widened(numerator), widened(denominator)
+            numerator, denominator = symmetrizer.sums(numerator, denominator, radius, side)
+        return Gradient(numerator, denominator, power)
 
     def _gather(
         self, entries: dict[str, NDArray[np.generic]], found: Hypotheses, radius: float
@@ -117,15 +128,17 @@ class Backprojector:
         self, batch: Minibatch, rows: DeviceArray, gathered: tuple[DeviceArray, DeviceArray], found: Hypotheses,
         radius: float, side: int,
     ) -> NDArray[np.float64]:  # fmt: skip
-        """N real, N imaginary and D, (side, side, side // 2 + 1, 3) float64, the plane x = 0 not yet completed."""
-        session, table, slices = self._session, found.view.table, rows.shape[0]
+        """N real, N imaginary and D, (K, side, side, side // 2 + 1, 3) float64, the plane x = 0 not yet completed."""
+        session, table, slices, classes = self._session, found.view.table, rows.shape[0], found.classes
         count, width = table.plane.count(radius), side // 2 + 1
-        accumulator = session.zero(session.array("accumulator", (self._copies, side, side, width, 3), np.int64))
+        accumulator = session.zero(
+            session.array("accumulator", (self._copies, classes, side, side, width, 3), np.int64)
+        )
         scale = 2.0 ** np.floor(FIXED_POINT_BITS - np.log2(len(batch) * batch.amplitude_bound))
         size = (-(-count // self._chunk), slices) if self._atomic else (self._copies,)
         self._program.launch(
             "insert_slices", size, table.kx, table.ky, rows, *gathered, accumulator, slices, count,
-            table.plane.stride, side, width, float(scale),
+            table.plane.stride, classes, side, width, float(scale),
         )  # fmt: skip
         return np.asarray(session.download(accumulator).sum(axis=0) / scale)
 
@@ -160,5 +173,5 @@ Half = TypeVar("Half", NDArray[np.complex128], NDArray[np.float64])
 def _friedel(half: Half) -> Half:
     """Complete the plane x = 0, which got only the points whose x was not negative."""
     whole = half.copy()
-    whole[..., 0] += np.conj(np.roll(half[::-1, ::-1, 0], 1, axis=(0, 1)))
+    whole[..., 0] += np.conj(np.roll(half[:, ::-1, ::-1, 0], 1, axis=(1, 2)))
     return whole

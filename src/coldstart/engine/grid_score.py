@@ -1,4 +1,4 @@
-"""Every image against every rotation and shift of a whole grid level. Owns kernels/score.cl."""
+"""Every image against every rotation and shift of a whole grid level, in all classes. Owns kernels/score.cl."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ class GridScores:
 
     Attributes
     ----------
-    log_sum : DeviceArray (B, rotations) float32
+    log_sum : DeviceArray (B, K rotations) float32
         Log weight of each rotation, summed over shifts.
-    best_weight, best_shift : DeviceArray (B, rotations) float32, int32, or None
+    best_weight, best_shift : DeviceArray (B, K rotations) float32, int32, or None
         Largest log weight over the shifts and its shift, where they were asked for.
     """
 
@@ -53,8 +53,9 @@ class GridScorer:
         session, grid, name = self._session, self._grid, f"{self._grid.level} ".__add__
         plane, shifts = view.table.plane, view.phase.shape[0]
         rings = plane.rings_within(radius)
+        directions = table.slice.shape[0]
         modes, terms = grid.in_plane // 2 + 1, int(plane.ring_table[:rings, 3].sum())
-        tiles, blocks = -(-shifts // self._rows), grid.directions // self._lanes
+        tiles, blocks = -(-shifts // self._rows), directions // self._lanes
         turn = 2 * int(plane.half_points[rings - 1])
         trigonometry = session.upload(name("trigonometry"), _circle(turn))
         left = session.array(name("left"), (images, tiles, modes, terms, 2, self._rows), np.float32)
@@ -71,7 +72,7 @@ class GridScorer:
             "slice_harmonics", (blocks,), view.table.rings, trigonometry, table.slice, right, right_norm, rings, terms,
             turn, table.slice.shape[2],
         )  # fmt: skip
-        log_sum = session.array(name("log sums"), (images, len(grid)), np.float32)
+        log_sum = session.array(name("log sums"), (images, directions * grid.in_plane), np.float32)
         best: tuple[DeviceArray, ...] = ()
         if self._track_best:
             best = (

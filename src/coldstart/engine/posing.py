@@ -11,17 +11,19 @@ from numpy.typing import NDArray
 
 from coldstart.compute.session import Session
 from coldstart.engine.audit import Auditor
+from coldstart.engine.expectation import Blending, Hypotheses
 from coldstart.engine.images import ImagePreparer, Minibatch, MinibatchLoader
 from coldstart.engine.poses import pose_table
 from coldstart.engine.rings import Rings
 from coldstart.engine.sampling import Sampler
 from coldstart.engine.schedule import POSING, stages
-from coldstart.engine.search import Hypotheses, MapSlices, PoseSearch, Stage
+from coldstart.engine.search import INDEPENDENT, MapSlices, PoseSearch, Stage
 from coldstart.engine.slices import FourierMap
 from coldstart.engine.update import PADDING, MapUpdater
 from coldstart.model.particles import ImageSource, Particles
 from coldstart.model.pose_grid import COARSE_STEP_DEG, ShiftGrid, rotation_grid
-from coldstart.model.state import BoundAudit, PoseTable, StageCount, add_stages
+from coldstart.model.state import BoundAudit, IterationStats, PoseTable, StageCount, add_stages
+from coldstart.model.symmetry import point_group
 from coldstart.params import AbInitioParams
 
 NOISE_SAMPLE = 1000
@@ -43,10 +45,30 @@ class PosedBatch:
     found: Hypotheses
 
 
+@dataclass(frozen=True, slots=True)
+class PosedRun:
+    """The outcome of a run's last pass.
+
+    Attributes
+    ----------
+    table : PoseTable
+    volumes : (K, side, side, side) float32
+        The maps of these poses.
+    half_correlation : (K, side // 2) float64
+        Fourier shell correlation of the maps of every other minibatch.
+    stats : IterationStats
+    """
+
+    table: PoseTable
+    volumes: NDArray[np.float32]
+    half_correlation: NDArray[np.float64]
+    stats: IterationStats
+
+
 def pose_in_minibatches(
     rows: NDArray[np.int64], minibatch: int, variance: NDArray[np.float64], preparer: ImagePreparer,
     loader: MinibatchLoader, search: PoseSearch, slices: MapSlices, shifts: ShiftGrid, levels: tuple[Stage, ...],
-    box_angstrom: float,
+    box_angstrom: float, blending: Blending = INDEPENDENT, *, used: bool = True,
 ) -> Iterator[PosedBatch]:  # fmt: skip
     """Pose these particles on a map, minibatch by minibatch; the next one is read ahead."""
     parts = np.array_split(rows, -(-len(rows) // minibatch))
@@ -54,8 +76,8 @@ def pose_in_minibatches(
         batch = loader.load(part, variance)
         if following is not None:
             preparer.prepare_ahead(following)
-        found = search.run(batch, slices, shifts, levels, rng=None)
-        yield PosedBatch(pose_table(part, found, slices.turn, shifts, box_angstrom), batch, found)
+        found = search.run(batch, slices, shifts, levels, None, blending)
+        yield PosedBatch(pose_table(part, found, slices.turn, shifts, box_angstrom, used=used), batch, found)
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,18 +126,18 @@ def posing_stages(radius: float, angular_step_deg: float | None, sigmas: float) 
 
 
 class Poser:
-    """Poses particles on one map, minibatch by minibatch."""
+    """Poses particles on maps, minibatch by minibatch."""
 
     def __init__(
-        self, particles: Particles, images: ImageSource, volume: NDArray[np.float32], params: AbInitioParams,
+        self, particles: Particles, images: ImageSource, volumes: NDArray[np.float32], params: AbInitioParams,
         session: Session, shifts: ShiftGrid, levels: tuple[Stage, ...],
     ) -> None:  # fmt: skip
         """Put the parts together.
 
         Parameters
         ----------
-        volume : (side, side, side) float32
-            In the engine's grey scale: its slices are the images' coefficients. Wide enough for the rings.
+        volumes : (K, side, side, side) float32
+            In the engine's grey scale: their slices are the images' coefficients. Wide enough for the rings.
         """
         rings = Rings(session, levels[-1].level, int(max(stage.radius for stage in levels)))
         self.levels = levels
@@ -127,7 +149,7 @@ class Poser:
         self._loader = MinibatchLoader(session, particles, self._preparer, rings)
         self._search = PoseSearch(session, self._loader)
         self._auditor = Auditor(session, self._loader, self._search)
-        sliceable = MapUpdater(params, volume.shape[0]).sliceable(volume)
+        sliceable = MapUpdater(params, volumes.shape[1], point_group("C1")).sliceable(volumes)
         self._volume = FourierMap(session.upload("volume", sliceable), PADDING)
 
     @property

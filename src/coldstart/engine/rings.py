@@ -57,12 +57,8 @@ class Rings:
     """
 
     def __init__(self, session: Session, level: int, rings: int) -> None:
-        finest = min(level, FINEST_LEVEL)
-        self.finest = finest
-        self._planes = [
-            PolarPlane(rotation_grid(level).in_plane, min(COARSE_RINGS << level, rings) if level < finest else rings)
-            for level in range(finest + 1)
-        ]
+        self._planes = ring_planes(level, rings)
+        self.finest = finest = len(self._planes) - 1
         self._tables = [self._upload(session, level) for level in range(finest + 1)]
 
     @property
@@ -87,3 +83,12 @@ class Rings:
             "share": share.astype(np.float32),
         }
         return RingTable(plane, **{name: session.upload(f"{name} {level}", c) for name, c in columns.items()})
+
+
+def ring_planes(level: int, rings: int) -> list[PolarPlane]:
+    """Planes of the levels up to the finest one on the rings, for a search down to a level on so many rings."""
+    finest = min(level, FINEST_LEVEL)
+    return [
+        PolarPlane(rotation_grid(each).in_plane, min(COARSE_RINGS << each, rings) if each < finest else rings)
+        for each in range(finest + 1)
+    ]

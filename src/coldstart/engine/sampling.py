@@ -30,9 +30,9 @@ class Sampler:
     seed: int
     count: int
 
-    def start(self) -> np.random.Generator:
-        """Generator of the random start."""
-        return self._generator(_START, 0)
+    def start(self, number: int) -> np.random.Generator:
+        """Generator of the random start of a class, or of one of its later starts."""
+        return self._generator(_START, number)
 
     def turn(self, iteration: int) -> NDArray[np.float64]:
         """(3, 3) float64: rotation of the whole grid in an iteration, so that its points are never the same twice."""

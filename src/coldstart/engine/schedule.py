@@ -70,6 +70,11 @@ SHIFT_PERIODS = 1 / 3
 MARCH_FROM, MARCH_FULL, FASTEST_MARCH = 0.5, 0.9, 8.0
 """Half-map correlations at the edge of the band from which the march quickens, and at which it is this much faster."""
 
+SMALL_MINIBATCHES, LARGE_MINIBATCHES = (90, 300), (300, 1000)
+"""Early and late minibatches where they are chosen automatically; large ones for small boxes and high symmetry."""
+
+SMALL_BOX_ANGSTROM = 220.0
+
 LATE_LEARNING_RATE = 0.1
 LEARNING_RATE_POWER = 0.6
 
@@ -84,6 +89,10 @@ class Plan:
         Fourier radii, cycles a box.
     initial_iterations, marching_iterations, final_iterations : int
         At most.
+    initial_minibatch, final_minibatch : int
+        Images in an iteration, early and late.
+    symmetry_order : int
+        Operators of the point group.
     """
 
     initial_radius: float
@@ -91,6 +100,9 @@ class Plan:
     initial_iterations: int
     marching_iterations: int
     final_iterations: int
+    initial_minibatch: int
+    final_minibatch: int
+    symmetry_order: int = 1
 
     @property
     def iterations(self) -> int:
@@ -119,13 +131,23 @@ class Progress:
     radius: float
 
 
-def plan_run(params: AbInitioParams, box_px: int, box_angstrom: float) -> Plan:
-    """Radii from resolutions, kept inside the image's Nyquist radius."""
+def plan_run(params: AbInitioParams, box_px: int, box_angstrom: float, symmetry_order: int = 1) -> Plan:
+    """Radii from resolutions, kept inside the image's Nyquist radius, and the sizes of minibatches.
+
+    Sizes that are left to the program are CryoSPARC's automatic ones, half as many more for each further class.
+    """
     highest = box_px / 2 - NYQUIST_MARGIN
     max_radius = min(box_angstrom / params.max_resolution_angstrom, highest)
     initial_radius = min(box_angstrom / params.initial_resolution_angstrom, max_radius)
     marching = int(np.ceil((max_radius - initial_radius) / params.fourier_radius_step - 1e-9))
-    return Plan(initial_radius, max_radius, params.initial_iterations, marching, params.final_iterations)
+    if class_similarity(params, params.initial_iterations) > 0.0:
+        marching = max(marching, params.class_similarity_end - params.initial_iterations)
+    large = box_angstrom < SMALL_BOX_ANGSTROM or symmetry_order > 4
+    early, late = (size * (params.classes + 1) // 2 for size in (LARGE_MINIBATCHES if large else SMALL_MINIBATCHES))
+    return Plan(
+        initial_radius, max_radius, params.initial_iterations, marching, params.final_iterations,
+        params.initial_minibatch or early, params.final_minibatch or late, symmetry_order,
+    )  # fmt: skip
 
 
 def first_progress(plan: Plan) -> Progress:
@@ -134,26 +156,41 @@ def first_progress(plan: Plan) -> Progress:
 
 
 def next_progress(now: Progress, plan: Plan, params: AbInitioParams, half_correlation: NDArray[np.float64]) -> Progress:
-    """The iteration after this one, given the correlation of the map's halves by shell.
+    """The iteration after this one, given the correlation of the halves of each map by shell, (K, shells).
 
-    While the halves agree at the edge of the band, the radius marches faster than its smallest step.
+    While the halves of a map agree at the edge of the band, the radius marches faster than its smallest step. Halves in
+    which every image counts under all operators of a point group are judged as those without symmetry would agree (the
+    Spearman-Brown formula). The final phase waits until the classes are no longer blurred into each other.
     """
     iteration = now.iteration + 1
     if now.phase == "initial" and iteration < plan.initial_iterations:
         return replace(now, iteration=iteration)
+    marching = Progress(iteration, "marching", now.phase_start if now.phase == "marching" else iteration, now.radius)
     if now.radius >= plan.max_radius:
+        if class_similarity(params, iteration) > 0.0:
+            return marching
         return Progress(iteration, "final", now.phase_start if now.phase == "final" else iteration, plan.max_radius)
-    band = half_correlation[max(int(now.radius) - 2, 1) : int(now.radius) + 1]  # empty where it was not looked at yet
-    edge = band.mean() if len(band) else 0.0
+    band = half_correlation[:, max(int(now.radius) - 2, 1) : int(now.radius) + 1]
+    edge = max(band.mean(axis=1).max(), 0.0) if band.size else 0.0  # empty where it was not looked at yet
+    edge = edge / (plan.symmetry_order - (plan.symmetry_order - 1) * edge)
     speed = 1.0 + (FASTEST_MARCH - 1.0) * np.clip((edge - MARCH_FROM) / (MARCH_FULL - MARCH_FROM), 0.0, 1.0)
-    radius = min(now.radius + float(speed) * params.fourier_radius_step, plan.max_radius)
-    return Progress(iteration, "marching", now.phase_start if now.phase == "marching" else iteration, radius)
+    return replace(marching, radius=min(now.radius + float(speed) * params.fourier_radius_step, plan.max_radius))
 
 
-def minibatch_size(params: AbInitioParams, now: Progress, particles: int) -> int:
-    """Images in an iteration."""
+def class_similarity(params: AbInitioParams, iteration: int) -> float:
+    """Share of every image that goes to all classes alike: constant, then falling to 0; 0 with one class."""
+    start, end = params.class_similarity_start, params.class_similarity_end
+    if params.classes == 1 or iteration >= end:
+        return 0.0
+    return params.class_similarity * min(1.0, (end - iteration) / max(end - start, 1))
+
+
+def minibatch_size(plan: Plan, params: AbInitioParams, now: Progress, particles: int, growth: float = 1.0) -> int:
+    """Images in an iteration; sizes that are left to the program grow for the sake of small classes."""
     late = now.phase == "final" or now.iteration >= params.minibatch_switch_iteration
-    return min(params.final_minibatch if late else params.initial_minibatch, particles)
+    given = params.final_minibatch if late else params.initial_minibatch
+    size = plan.final_minibatch if late else plan.initial_minibatch
+    return min(size if given else int(growth * size), particles)
 
 
 def learning_rate(params: AbInitioParams, now: Progress) -> float:

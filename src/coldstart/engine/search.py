@@ -1,4 +1,4 @@
-"""The pose search: branch and bound over a nested grid of rotations and shifts.
+"""The pose search: branch and bound over classes and a nested grid of rotations and shifts.
 
 The coarse grid is scored densely, on the low frequencies alone. Each stage then goes on with what survives: outwards to
 further rings of the same cells, which are added to what the inner ones gave, or down to the 8 rotations x 4 shifts
@@ -6,7 +6,10 @@ inside each cell. A cell stands for all poses inside it: it is compared by its m
 the best one by more than what the mean may hide (bound.py), and what is dropped holds less than `omitted` of the
 posterior mass. Where that would keep more than the stage's limit, a sample stands for all, in proportion to the
 posterior, so that nothing is left out but by chance; a search for the best pose alone keeps the most probable instead.
-Either is counted. Owns kernels/cells.cl.
+Either is counted.
+
+The poses of all classes compete, so that those of a wrong class are dropped like any wrong pose; only while the classes
+are blurred into each other is each followed apart. Owns kernels/cells.cl.
 """
 
 from __future__ import annotations
@@ -16,15 +19,20 @@ from itertools import zip_longest
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import logsumexp
 
 from coldstart.compute.session import DeviceArray, Session
 from coldstart.engine.bound import PoseBound
 from coldstart.engine.candidates import CandidateLists, Candidates, Rule, Survey, sample_offsets
+from coldstart.engine.expectation import Blending, Found, Hypotheses, responsibilities
 from coldstart.engine.grid_score import GridScorer
 from coldstart.engine.images import Minibatch, MinibatchLoader, View
 from coldstart.engine.slices import FourierMap, Projector, SliceTable
-from coldstart.model.pose_grid import Cells, ShiftGrid, rotation_grid
+from coldstart.model.pose_grid import ShiftGrid, rotation_grid
 from coldstart.model.state import StageCount
+
+INDEPENDENT = Blending()
+"""Every class by itself."""
 
 CHILDREN = 32
 """Cells of the next level inside a cell: 8 rotations x 4 shifts."""
@@ -66,7 +74,7 @@ class Stage:
 
 @dataclass(frozen=True, slots=True)
 class MapSlices:
-    """A map made ready for a search.
+    """Maps made ready for a search.
 
     Attributes
     ----------
@@ -80,50 +88,6 @@ class MapSlices:
     volume: FourierMap
     turn: NDArray[np.float64]
     tables: tuple[SliceTable, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Hypotheses:
-    """Poses that hold the posterior mass, image by image.
-
-    Attributes
-    ----------
-    level : int
-    image : (H,) int32
-        Ascending, index in the minibatch.
-    rotation, shift : (H,) int32
-        Cells of the level.
-    posterior : (H,) float32
-        Share of the image's mass, of sum 1 over its hypotheses.
-    log_evidence, ess : (B,) float64
-        Log of the summed weights of the last stage, and the effective number of hypotheses.
-    best_weight : (B,) float64
-        Largest log weight.
-    ess_rotations : (B,) float64
-        Effective number of rotations of the coarse stage.
-    limited : (B,) bool
-        Whether a limit acted on an image in some stage: a sample stands for its poses, or the most probable ones do.
-    view : View
-        The images as the last stage saw them.
-    stages : tuple of StageCount
-        What each stage evaluated and kept.
-    exhaustive_products : int
-        Coefficient products of a search of the whole last level at the last radius.
-    """
-
-    level: int
-    image: NDArray[np.int32]
-    rotation: Cells
-    shift: Cells
-    posterior: NDArray[np.float32]
-    log_evidence: NDArray[np.float64]
-    ess: NDArray[np.float64]
-    best_weight: NDArray[np.float64]
-    ess_rotations: NDArray[np.float64]
-    limited: NDArray[np.bool_]
-    view: View
-    stages: tuple[StageCount, ...]
-    exhaustive_products: int
 
 
 class PoseSearch:
@@ -167,8 +131,9 @@ class PoseSearch:
         shifts: ShiftGrid,
         stages: tuple[Stage, ...],
         rng: np.random.Generator | None,
+        blending: Blending = INDEPENDENT,
     ) -> Hypotheses:
-        """Search all images of a minibatch.
+        """Search all images of a minibatch in all classes.
 
         Parameters
         ----------
@@ -181,28 +146,34 @@ class PoseSearch:
         rng : numpy.random.Generator or None
             Draws the sample where a posterior is too broad to follow whole. None keeps the most probable poses alone,
             for a search that wants the best one.
+        blending : Blending
+            How the classes are kept from parting too early.
         """
         self.bound.weigh(batch)
         tally = _Tally(len(batch))
-        found = self._coarse(batch, slices, shifts, stages, rng, tally)
+        groups = slices.volume.classes if blending.apart else 1
+        found = self._coarse(batch, slices, shifts, stages, rng, groups, tally)
         inner = 0.0
         for stage, following in zip_longest(stages, stages[1:]):
             view = self._view(batch, stage, shifts, stages)
             self.score(found, view, slices, inner, stage.radius)
             window = self._window(view, slices, stage)
-            survey = self._lists.survey(found, stage.rule, window, self._offset(batch, rng))
+            survey = self._lists.survey(found, stage.rule, window, self._offset(len(batch) * groups, rng))
             products = found.hypotheses * (self._points(stage.radius, stage.level) - self._points(inner, stage.level))
             candidates, inner = found.hypotheses, stage.radius
-            found, kept = self._follow(found, survey, following, shifts)
-            tally.add(stage, candidates, kept, products, self._limited(survey))
+            found, kept = self._follow(found, survey, following, shifts, slices.volume.classes)
+            tally.add(stage, candidates, kept, products, self._limited(survey, groups))
             if following is not None and (following.level > stage.level or following.sweep):
                 inner = 0.0
         last = stages[-1]
-        exhaustive = len(batch) * len(rotation_grid(last.level)) * view.phase.shape[0]
-        return self._hypotheses(found, survey, view, tally, exhaustive * self._points(last.radius, last.level))
+        poses = slices.volume.classes * len(rotation_grid(last.level)) * view.phase.shape[0]
+        exhaustive = len(batch) * poses * self._points(last.radius, last.level)
+        return self._hypotheses(
+            self._downloaded(found, survey, slices, view.phase.shape[0]), blending, view, tally, exhaustive
+        )
 
     def score_coarse(self, batch: Minibatch, view: View, table: SliceTable, radius: float) -> DeviceArray:
-        """Log weights of the coarse rotations summed over shifts, (B, rotations) float32 on the device."""
+        """Log weights of the coarse rotations summed over shifts, (B, K rotations) float32 on the device."""
         return self._grid.score(len(batch), view, table, radius).log_sum
 
     def score(self, found: Candidates, view: View, slices: MapSlices, inner: float, radius: float) -> None:
@@ -230,31 +201,32 @@ class PoseSearch:
     def coarse_ess(
         self, batch: Minibatch, slices: MapSlices, shifts: ShiftGrid, stages: tuple[Stage, ...]
     ) -> NDArray[np.float64]:
-        """Effective number of coarse rotations of each image, (B,) float64."""
+        """Effective number of coarse rotations of each image and class, (B,) float64: mean over the classes."""
         self.bound.weigh(batch)
         view = self._view(batch, stages[0], shifts, stages)
         log_sums = self.score_coarse(batch, view, slices.tables[0], stages[0].radius)
         window = self.bound.window(view, slices.tables[0], 0.0)
-        return self._ess(self._lists.survey_rotations(log_sums, Rule(1.0, 1), window, self._offset(batch, None)))
+        offset = self._offset(len(batch) * slices.volume.classes, None)
+        return self._ess(self._lists.survey_rotations(log_sums, Rule(1.0, 1), window, offset), len(batch))
 
     def _coarse(
         self, batch: Minibatch, slices: MapSlices, shifts: ShiftGrid, stages: tuple[Stage, ...],
-        rng: np.random.Generator | None, tally: _Tally,
+        rng: np.random.Generator | None, groups: int, tally: _Tally,
     ) -> Candidates:  # fmt: skip
         """The whole coarse grid, and every shift of the rotations that survive."""
         first = stages[0]
         view = self._view(batch, first, shifts, stages)
         log_sums = self.score_coarse(batch, view, slices.tables[0], first.radius)
         window = self._window(view, slices, first)
-        survey = self._lists.survey_rotations(log_sums, first.rule, window, self._offset(batch, rng))
+        survey = self._lists.survey_rotations(log_sums, first.rule, window, self._offset(len(batch) * groups, rng))
         found = self._lists.rotations(log_sums, survey, len(shifts.coarse))
-        poses = len(batch) * len(rotation_grid(0)) * len(shifts.coarse)
-        tally.ess_rotations = self._ess(survey)
-        tally.add(first, poses, found.hypotheses, poses * self._points(first.radius, 0), self._limited(survey))
+        poses = len(batch) * slices.volume.classes * len(rotation_grid(0)) * len(shifts.coarse)
+        tally.ess_rotations = self._ess(survey, len(batch))
+        tally.add(first, poses, found.hypotheses, poses * self._points(first.radius, 0), self._limited(survey, groups))
         return found
 
     def _follow(
-        self, found: Candidates, survey: Survey, following: Stage | None, shifts: ShiftGrid
+        self, found: Candidates, survey: Survey, following: Stage | None, shifts: ShiftGrid, classes: int
     ) -> tuple[Candidates, int]:
         """What the next stage looks at, and how many candidates survived this one."""
         if following is not None and following.level > found.level:
@@ -262,12 +234,12 @@ class PoseSearch:
             return children, children.hypotheses // CHILDREN
         survivors = self._lists.survivors(found, survey)
         if following is not None and following.sweep:
-            return self._lists.neighbours(survivors, shifts), survivors.hypotheses
+            return self._lists.neighbours(survivors, shifts, classes), survivors.hypotheses
         return survivors, survivors.hypotheses
 
-    def _offset(self, batch: Minibatch, rng: np.random.Generator | None) -> DeviceArray:
+    def _offset(self, rows: int, rng: np.random.Generator | None) -> DeviceArray:
         """New ones for every survey: a list that is sampled twice from one offset would be sampled with a bias."""
-        return self._session.upload("offset", sample_offsets(len(batch), rng))
+        return self._session.upload("offset", sample_offsets(rows, rng))
 
     def _view(self, batch: Minibatch, stage: Stage, shifts: ShiftGrid, stages: tuple[Stage, ...]) -> View:
         return self._loader.view(batch, stage.level, shifts, of_cells=stage.level < stages[-1].level)
@@ -282,31 +254,49 @@ class PoseSearch:
         plane = self._rings.table(level).plane
         return int(np.searchsorted(plane.points, plane.count(radius)))
 
-    def _ess(self, survey: Survey) -> NDArray[np.float64]:
-        return self._session.download(survey.statistics)[:, 1].astype(np.float64)
+    def _ess(self, survey: Survey, images: int) -> NDArray[np.float64]:
+        ess = self._session.download(survey.statistics)[:, 1].astype(np.float64)
+        return np.asarray(ess.reshape(images, -1).mean(axis=1))
 
-    def _limited(self, survey: Survey) -> NDArray[np.bool_]:
-        return np.asarray(self._session.download(survey.statistics)[:, 3] > 0)
+    def _limited(self, survey: Survey, groups: int) -> NDArray[np.bool_]:
+        limited = self._session.download(survey.statistics)[:, 3] > 0
+        return np.asarray(limited.reshape(-1, groups).any(axis=1))
 
-    def _hypotheses(
-        self, found: Candidates, survey: Survey, view: View, tally: _Tally, exhaustive_products: int
-    ) -> Hypotheses:
+    def _downloaded(self, found: Candidates, survey: Survey, slices: MapSlices, shifts: int) -> Found:
         download = self._session.download
         pair = np.repeat(np.arange(found.pairs), np.diff(download(found.pair_start)))
-        image = download(found.pair_image)[pair]
-        log_evidence, ess, _, _ = download(survey.statistics).T.astype(np.float64)
-        weight = download(found.value).astype(np.float64)
-        mass = np.exp(weight + download(found.boost) - log_evidence[image])
-        first = np.searchsorted(image, np.arange(len(ess)))
-        return Hypotheses(
+        return Found(
             level=found.level,
-            image=image,
+            classes=slices.volume.classes,
+            groups=found.groups,
+            poses=len(rotation_grid(found.level)) * shifts,
+            image=download(found.pair_image)[pair].astype(np.int64),
             rotation=download(found.pair_rotation)[pair],
             shift=download(found.hyp_shift),
-            posterior=(mass / np.bincount(image, mass)[image]).astype(np.float32),
-            log_evidence=log_evidence,
-            ess=ess,
-            best_weight=np.maximum.reduceat(weight, first),
+            weight=download(found.value).astype(np.float64),
+            boost=download(found.boost).astype(np.float64),
+            statistics=download(survey.statistics).astype(np.float64),
+        )
+
+    @staticmethod
+    def _hypotheses(
+        found: Found, blending: Blending, view: View, tally: _Tally, exhaustive_products: int
+    ) -> Hypotheses:
+        shares = responsibilities(found, blending)
+        first = np.searchsorted(found.image, np.arange(found.images))
+        return Hypotheses(
+            level=found.level,
+            classes=found.classes,
+            image=found.image,
+            rotation=found.rotation,
+            shift=found.shift,
+            within=shares.within,
+            posterior=shares.posterior,
+            class_posterior=shares.class_posterior,
+            map_evidence=shares.map_evidence,
+            log_evidence=logsumexp(shares.map_evidence, axis=1) - np.log(found.classes),
+            ess=shares.ess,
+            best_weight=np.maximum.reduceat(found.weight, first),
             ess_rotations=tally.ess_rotations,
             limited=tally.limited,
             view=view,

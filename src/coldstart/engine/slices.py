@@ -1,4 +1,4 @@
-"""Central slices of a map for every direction of the search grid, and their means over cells. Owns kernels/slices.cl.
+"""Central slices of maps for every direction of the search grid, and their means over cells. Owns kernels/slices.cl.
 
 A cell of a coarse level is judged by the mean of its slices, not by the slice at its centre: the mean is the best guess
 of a slice somewhere in the cell, and what varies inside the cell drops out of it (docs/method.md, "Cells").
@@ -22,11 +22,11 @@ TETRAHEDRON = np.array([[1, 1, 1], [1, -1, -1], [-1, 1, -1], [-1, -1, 1]], dtype
 
 @dataclass(frozen=True, slots=True)
 class FourierMap:
-    """A padded half spectrum on the device, ready to be sliced.
+    """The padded half spectra of all classes on the device, ready to be sliced.
 
     Attributes
     ----------
-    data : DeviceArray (side, side, width) complex64
+    data : DeviceArray (K, side, side, width) complex64
     padding : int
         Points of the spectrum for each cycle a box.
     """
@@ -35,25 +35,30 @@ class FourierMap:
     padding: int
 
     @property
+    def classes(self) -> int:
+        """Number of classes."""
+        return self.data.shape[0]
+
+    @property
     def side(self) -> int:
         """Points along z and y."""
-        return self.data.shape[0]
+        return self.data.shape[1]
 
     @property
     def width(self) -> int:
         """Points along x."""
-        return self.data.shape[2]
+        return self.data.shape[3]
 
 
 @dataclass(frozen=True, slots=True)
 class SliceTable:
-    """Slices of all directions of a level.
+    """Slices of all directions of a level, class after class.
 
     Attributes
     ----------
-    slice : DeviceArray (directions, 2, circle) float32
+    slice : DeviceArray (K directions, 2, circle) float32
         Whole turns, as kernels/slices.cl has them.
-    power, lost : DeviceArray (directions, rings) float32
+    power, lost : DeviceArray (K directions, rings) float32
         Mean |slice|^2 of each ring, and what the mean over the cell lost of it.
     rings : int
         How many rings the table holds.
@@ -81,20 +86,23 @@ class Projector:
     def cell_slices(self, volume: FourierMap, turn: NDArray[np.float64], level: int, rings: int) -> SliceTable:
         """Means over a level's cells, straight from the map: slices of the map averaged over small rotations.
 
-        What each ring loses is taken to be the same in all directions.
+        What each ring loses is taken to be the same in all directions, and in all classes that of the one that loses
+        most.
         """
         blurred = self.blurred(volume, level, rings)
         nothing = np.zeros(rings)
         sharp, blunt = (
-            self._session.download(self._make("few slices", v, turn, 0, level, nothing).power).mean(axis=0)
+            self._session.download(self._make("few slices", v, turn, 0, level, nothing).power)
+            .reshape(volume.classes, -1, rings)
+            .mean(axis=1)
             for v in (volume, blurred)
         )
-        excess = np.maximum(sharp / np.maximum(blunt, np.finfo(np.float32).tiny) - 1.0, 0.0)
+        excess = np.maximum(sharp / np.maximum(blunt, np.finfo(np.float32).tiny) - 1.0, 0.0).max(axis=0)
         return self._make(f"slices {level}", blurred, turn, level, level, excess)
 
     def mean_slices(self, fine: SliceTable, level: int, rings: int) -> SliceTable:
         """Means over a level's cells, from the slices of the next level."""
-        table = self._table(f"slices {level}", level, rotation_grid(level).directions, rings)
+        table = self._table(f"slices {level}", level, fine.slice.shape[0] // 4, rings)
         self._program.launch(
             "mean_slices", (table.rings, table.slice.shape[0]), fine.slice, fine.power, fine.lost,
             self._rings.table(level + 1).rings, self._rings.table(level).rings, table.slice, table.power, table.lost,
@@ -111,22 +119,22 @@ class Projector:
         turns = Rotation.from_rotvec(reach * TETRAHEDRON).as_matrix().astype(np.float32)
         data = self._session.array("blurred volume", volume.data.shape, np.complex64)
         self._program.launch(
-            "blur_volume", (volume.side, volume.side), volume.data, self._session.upload("blur", turns), data,
-            float(volume.padding * (rings + 1)), volume.side, volume.width,
+            "blur_volume", (volume.classes * volume.side, volume.side), volume.data,
+            self._session.upload("blur", turns), data, float(volume.padding * (rings + 1)), volume.side, volume.width,
         )  # fmt: skip
         return FourierMap(data, volume.padding)
 
     def pose_slices(
         self, volume: FourierMap, turn: NDArray[np.float64], level: int, cells: Cells, rings: int
     ) -> SliceTable:
-        """Slices at chosen rotations of a level finer than the rings, one row each."""
+        """Slices at chosen rotations of a level finer than the rings, those of all classes counted through."""
         rows = self.rotation_rows("pose rows", rotation_grid(level), cells, turn, volume.padding)
         return self._make_rows("pose slices", volume, rows, level, np.zeros(rings))
 
     def rotation_rows(
         self, name: str, grid: RotationGrid, cells: Cells, turn: NDArray[np.float64], scale: float
     ) -> DeviceArray:
-        """First two rows of the matrices of cells, times `scale`: (n, 8) float32 on the device."""
+        """First two rows of the matrices of cells, times `scale`, and their classes: (n, 8) float32 on the device."""
         return self.device_rotation_rows(name, grid, self._session.upload(f"{name} cells", cells), turn, scale)
 
     def device_rotation_rows(
@@ -139,7 +147,7 @@ class Projector:
         turned = session.upload("turn", (scale * turn).astype(np.float32))
         rows = session.array(name, (count, 8), np.float32)
         self._grid_program.launch(
-            "rotation_rows", (count,), direction, in_plane, turned, cells, rows, grid.in_plane, count
+            "rotation_rows", (count,), direction, in_plane, turned, cells, rows, grid.directions, grid.in_plane, count
         )
         return rows
 
@@ -158,7 +166,7 @@ class Projector:
         excess: NDArray[np.float64],
     ) -> SliceTable:  # fmt: skip
         grid = rotation_grid(level)
-        cells = np.arange(grid.directions, dtype=np.int32) * grid.in_plane
+        cells = np.arange(volume.classes * grid.directions, dtype=np.int32) * grid.in_plane
         rows = self.rotation_rows("direction rows", grid, cells, turn, volume.padding)
         return self._make_rows(name, volume, rows, ring_level, excess)
 

@@ -20,6 +20,9 @@ SIGNAL_SHARE = 0.5
 MEAN_CTF_SQUARED = 0.5
 """Of an oscillating CTF."""
 
+VARIATION = 0.5
+"""Share of a random map in a variant of a given one."""
+
 MAX_INFLATION = 64.0
 BISECTIONS = 6
 
@@ -34,10 +37,22 @@ def initial_noise(params: AbInitioParams, preparer: ImagePreparer, rows: NDArray
 def random_map(rng: np.random.Generator, side: int, params: AbInitioParams) -> NDArray[np.float32]:
     """Positive noise, low-passed and windowed, of root mean square 1; (side, side, side) float32, [z, y, x]."""
     noise = rng.standard_normal((side,) * 3).astype(np.float32)
-    lowpass = np.exp(-0.5 * (radius_grid(side) / (0.5 * params.initial_lowpass_radius)) ** 2)
     window = soft_window(side, 3, params.window_inner_radius, params.window_outer_radius)
-    volume = np.maximum(volume_of(spectrum_of(noise) * lowpass), 0.0) * window
+    volume = np.maximum(_lowpassed(noise, params.initial_lowpass_radius), 0.0) * window
     return np.asarray(volume / np.sqrt(np.mean(volume**2)), dtype=np.float32)
+
+
+def _lowpassed(volume: NDArray[np.float32], radius: float) -> NDArray[np.float32]:
+    lowpass = np.exp(-0.5 * (radius_grid(volume.shape[0]) / (0.5 * radius)) ** 2)
+    return np.asarray(volume_of(spectrum_of(volume) * lowpass), dtype=np.float32)
+
+
+def map_variant(volume: NDArray[np.float32], rng: np.random.Generator, params: AbInitioParams) -> NDArray[np.float32]:
+    """A given map (side, side, side), low-passed like a random one, with a share of a random one; of mean square 1."""
+    noise = random_map(rng, volume.shape[0], params)
+    smooth = _lowpassed(volume, params.initial_lowpass_radius)
+    varied = (1.0 - VARIATION) * smooth / max(float(np.sqrt(np.mean(smooth**2))), 1e-30) + VARIATION * noise
+    return np.asarray(varied / np.sqrt(np.mean(varied**2)), dtype=np.float32)
 
 
 def signal_power(power: NDArray[np.float64], noise: NDArray[np.float64], areas: NDArray[np.float64]) -> float:
@@ -55,7 +70,10 @@ def scale_to_signal(
     volume: NDArray[np.float32], sliceable: NDArray[np.complex64], signal: float, areas: NDArray[np.float64],
     mean_ctf_squared: float,
 ) -> NDArray[np.float32]:  # fmt: skip
-    """The map scaled so that its slices under a mean CTF have SIGNAL_SHARE of the images' signal power."""
+    """A map (side, side, side) scaled so that its slices have SIGNAL_SHARE of the images' signal power.
+
+    `sliceable` is its padded spectrum; the slices are taken under a mean CTF.
+    """
     shell = np.rint(radius_grid(sliceable.shape[0]) / PADDING).astype(np.int64).ravel()
     power = np.bincount(shell, np.abs(sliceable.ravel()) ** 2) / np.maximum(np.bincount(shell), 1)
     own = mean_ctf_squared * float(np.sum(power[1 : len(areas) + 1] * areas))

@@ -16,9 +16,10 @@ from numpy.typing import NDArray
 from coldstart.compute.profile import required_profile
 from coldstart.compute.session import Session
 from coldstart.compute.tuning import CHUNKS, SCORE_ROWS, VECTOR_WIDTHS, Tuning, preset_tuning
-from coldstart.engine.abinitio import AbInitio, grid_side
+from coldstart.engine.abinitio import AbInitio
 from coldstart.engine.candidates import Candidates
 from coldstart.engine.images import Minibatch, View
+from coldstart.engine.parts import grid_side
 from coldstart.engine.schedule import LEARNING, shift_grid, stages
 from coldstart.engine.search import MapSlices, PoseSearch, Stage
 from coldstart.engine.slices import FourierMap
@@ -203,6 +204,7 @@ class _Workbench:
         nothing = np.zeros(hyps, np.float32)
         return Candidates(
             CELL_LEVEL,
+            1,
             upload("made up first", np.arange(0, pairs + 1, PAIRS_OF_AN_IMAGE, dtype=np.int32)),
             upload("made up image", np.repeat(np.arange(IMAGES, dtype=np.int32), PAIRS_OF_AN_IMAGE)),
             upload("made up rotation", cells.astype(np.int32)),

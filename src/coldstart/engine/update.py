@@ -1,9 +1,9 @@
-"""The map: running numerator and denominator in Fourier space, and the constraints on it in real space.
+"""The maps: running numerators and denominators in Fourier space, and the constraints on them in real space.
 
 Online EM (docs/method.md, "Update"):  N <- (1 - eta) N + eta B,   D <- (1 - eta) D + eta H,   V = N / (D + lambda)
 
 Odd and even minibatches are summed apart, and the map is that of both sums. The correlation of the two halves says how
-far the map holds; it is optimistic, because both halves were posed on the same map.
+far the map holds; it is optimistic, because both halves were posed on the same map. Every class steps by itself.
 """
 
 from __future__ import annotations
@@ -14,9 +14,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from coldstart.engine.gradient import Gradient
+from coldstart.engine.symmetrizer import INSERTION_PADDING, Symmetrizer
 from coldstart.model.fourier import radius_grid, resize_spectrum, spectrum_of, trilinear_envelope, volume_of
 from coldstart.model.fsc import fourier_shell_correlation
 from coldstart.model.mask import radius_px, soft_window
+from coldstart.model.symmetry import PointGroup
 from coldstart.params import AbInitioParams
 
 REGULARIZATION = 0.02
@@ -33,90 +35,140 @@ PADDING = 2
 
 @dataclass(frozen=True, slots=True)
 class MapState:
-    """One class's map.
+    """The maps of all classes.
 
     Attributes
     ----------
-    numerator, denominator : (2, side, side, side // 2 + 1) complex128, float64
+    numerator, denominator : (K, 2, side, side, side // 2 + 1) complex128, float64
         N and D of the even and of the odd minibatches; zero before the first ones.
-    volume : (side, side, side) float32, [z, y, x]
-        The map under all constraints, as it is sliced.
-    steps : int
+    volume : (K, side, side, side) float32, [z, y, x]
+        The maps under all constraints, as they are sliced.
+    steps : (K,) int64
         Minibatches so far.
     """
 
     numerator: NDArray[np.complex128]
     denominator: NDArray[np.float64]
     volume: NDArray[np.float32]
-    steps: int
+    steps: NDArray[np.int64]
+
+    @property
+    def classes(self) -> int:
+        """Number of classes."""
+        return len(self.volume)
 
     @property
     def side(self) -> int:
-        """Points along an edge of the map."""
-        return int(self.volume.shape[0])
+        """Points along an edge of a map."""
+        return int(self.volume.shape[1])
 
     def resized(self, side: int) -> MapState:
-        """The same map on a finer grid."""
+        """The same maps on a finer grid."""
         if side == self.side:
             return self
-        numerator = np.stack([resize_spectrum(half, side) for half in self.numerator])
-        denominator = np.stack([resize_spectrum(half, side) for half in self.denominator])
-        return MapState(numerator, denominator, resize_map(self.volume, side), self.steps)
+        numerator, denominator = (
+            np.stack([[resize_spectrum(half, side) for half in halves] for halves in sums])
+            for sums in (self.numerator, self.denominator)
+        )
+        return MapState(numerator, denominator, resize_maps(self.volume, side), self.steps)
+
+    def restarted(self, number: int, volume: NDArray[np.float32]) -> MapState:
+        """The same maps but for one class, which starts anew from a map (side, side, side)."""
+        numerator, denominator, volumes = self.numerator.copy(), self.denominator.copy(), self.volume.copy()
+        steps = self.steps.copy()
+        numerator[number], denominator[number], volumes[number], steps[number] = 0.0, 0.0, volume, 0
+        return MapState(numerator, denominator, volumes, steps)
 
 
 class MapUpdater:
     """Steps and constrains maps on a grid of `side` points."""
 
-    def __init__(self, params: AbInitioParams, side: int) -> None:
+    def __init__(self, params: AbInitioParams, side: int, group: PointGroup) -> None:
         self.side = side
         self._params = params
+        self._invariant = group.invariant_projector
         self._radius = radius_grid(side)
         self._shell = np.rint(self._radius).astype(np.int64)
         inner, outer = params.window_inner_radius, params.window_outer_radius
         self._window = soft_window(side, 3, inner, outer)
         self._inside = radius_px(side, 3) < 0.5 * side * inner
-        self._insertion_envelope = trilinear_envelope(side)
         self._slicing_envelope = trilinear_envelope(PADDING * side, side)
+        self._insertion_envelope = trilinear_envelope(side)
+        if group.order > 1:  # a grid that is turned is interpolated once more
+            self._insertion_envelope = self._insertion_envelope * trilinear_envelope(INSERTION_PADDING * side, side)
 
-    def start(self, volume: NDArray[np.float32]) -> MapState:
-        """A map before its first minibatch."""
-        grid = (2, self.side, self.side, self.side // 2 + 1)
-        return MapState(np.zeros(grid, np.complex128), np.zeros(grid), volume, 0)
+    def start(self, volumes: NDArray[np.float32]) -> MapState:
+        """Maps (K, side, side, side) before their first minibatch."""
+        grid = (len(volumes), 2, self.side, self.side, self.side // 2 + 1)
+        return MapState(np.zeros(grid, np.complex128), np.zeros(grid), volumes, np.zeros(len(volumes), np.int64))
 
     def step(self, state: MapState, gradient: Gradient, rate: float, radius: float) -> MapState:
         """One online-EM step on the half whose turn it is; a half's first minibatch is taken whole."""
-        half = state.steps % 2
-        own_rate = 1.0 if state.steps < 2 else 1.0 - (1.0 - rate) ** 2  # a half steps at every other minibatch
-        numerator, denominator = state.numerator.copy(), state.denominator.copy()
-        numerator[half] += own_rate * (gradient.numerator - numerator[half])
-        denominator[half] += own_rate * (gradient.denominator - denominator[half])
-        free = self._solve(numerator.sum(axis=0), denominator.sum(axis=0), radius)
-        volume = self._constrain(free)
-        shift = self._off_centre(volume) if self._params.center else np.zeros(3)
-        if shift.any():
-            ramp = self._phase_ramp(shift)
-            numerator *= ramp
-            volume = self._constrain(free * ramp)
+        numerator, denominator, volume = state.numerator.copy(), state.denominator.copy(), state.volume.copy()
+        for k, steps in enumerate(state.steps):
+            half = int(steps % 2)
+            own_rate = 1.0 if steps < 2 else 1.0 - (1.0 - rate) ** 2  # a half steps at every other minibatch
+            numerator[k, half] += own_rate * (gradient.numerator[k] - numerator[k, half])
+            denominator[k, half] += own_rate * (gradient.denominator[k] - denominator[k, half])
+            volume[k], ramp = self._map(numerator[k].sum(axis=0), denominator[k].sum(axis=0), radius)
+            numerator[k] *= ramp
         return MapState(numerator, denominator, volume, state.steps + 1)
 
-    def half_correlation(self, state: MapState, radius: float) -> NDArray[np.float64]:
-        """Fourier shell correlation of the two halves' maps inside the window, (side // 2,) float64."""
-        halves = [
-            volume_of(self._solve(n, d, radius)) / self._insertion_envelope * self._window
-            for n, d in zip(state.numerator, state.denominator, strict=True)
-        ]
-        return fourier_shell_correlation(*halves)
+    def half_correlation(
+        self, numerator: NDArray[np.complex128], denominator: NDArray[np.float64], radius: float
+    ) -> NDArray[np.float64]:
+        """Fourier shell correlations of the maps of two halves inside the window.
+
+        Parameters
+        ----------
+        numerator, denominator : (K, 2, side, side, side // 2 + 1)
+            As of `MapState`.
+        radius : float
+
+        Returns
+        -------
+        (K, side // 2) float64
+        """
+        curves = []
+        for pair in zip(numerator, denominator, strict=True):
+            halves = (volume_of(self._solve(*half, radius)) for half in zip(*pair, strict=True))
+            curves.append(
+                fourier_shell_correlation(*(half / self._insertion_envelope * self._window for half in halves))
+            )
+        return np.stack(curves)
 
     def solution(self, gradient: Gradient, radius: float) -> NDArray[np.float32]:
-        """The map of one gradient alone, not clipped at zero, (side, side, side) float32."""
-        spectrum = self._solve(gradient.numerator, gradient.denominator, radius)
-        volume = volume_of(spectrum) / self._insertion_envelope
-        volume -= self._solvent_level(volume)
-        return volume * self._window if self._params.window_volume else volume
+        """The maps of one gradient alone, not clipped at zero, (K, side, side, side) float32."""
+        volumes = []
+        for numerator, denominator in zip(gradient.numerator, gradient.denominator, strict=True):
+            volume = volume_of(self._solve(numerator, denominator, radius)) / self._insertion_envelope
+            volume -= self._solvent_level(volume)
+            volumes.append(volume * self._window if self._params.window_volume else volume)
+        return np.stack(volumes).astype(np.float32)
 
-    def sliceable(self, volume: NDArray[np.float32]) -> NDArray[np.complex64]:
-        """Padded spectrum whose trilinear slices are those of the map, (2 side, 2 side, side + 1) complex64."""
-        return np.ascontiguousarray(spectrum_of(volume / self._slicing_envelope, PADDING * self.side))
+    def sliceable(self, volumes: NDArray[np.float32]) -> NDArray[np.complex64]:
+        """Padded spectra whose trilinear slices are those of the maps, (K, 2 side, 2 side, side + 1) complex64."""
+        return np.stack([spectrum_of(volume / self._slicing_envelope, PADDING * self.side) for volume in volumes])
+
+    def symmetrized(self, volumes: NDArray[np.float32], symmetrizer: Symmetrizer) -> NDArray[np.float32]:
+        """Maps (K, side, side, side) averaged over a point group."""
+        if symmetrizer.group.order == 1:
+            return volumes
+        padded = self.sliceable(volumes)
+        sums, _ = symmetrizer.sums(padded, np.zeros(padded.shape), 0.5 * self.side - 2, self.side)
+        return np.stack([volume_of(total) for total in sums / symmetrizer.group.order]).astype(np.float32)
+
+    def _map(
+        self, numerator: NDArray[np.complex128], denominator: NDArray[np.float64], radius: float
+    ) -> tuple[NDArray[np.float32], NDArray[np.complex128]]:
+        """The constrained map of one class, and the phase ramp that centred it."""
+        free = self._solve(numerator, denominator, radius)
+        volume = self._constrain(free)
+        shift = self._invariant @ self._off_centre(volume) if self._params.center else np.zeros(3)
+        if not shift.any():
+            return volume, np.ones(1, np.complex128)
+        ramp = self._phase_ramp(shift)
+        return self._constrain(free * ramp), ramp
 
     def _solve(
         self, numerator: NDArray[np.complex128], denominator: NDArray[np.float64], radius: float
@@ -157,14 +209,16 @@ class MapUpdater:
         return np.asarray(np.exp(-2j * np.pi * turns))
 
 
-def resize_map(volume: NDArray[np.float32], side: int) -> NDArray[np.float32]:
-    """A map on another grid over the same box, its spectrum unchanged."""
-    return volume if side == volume.shape[0] else volume_of(resize_spectrum(spectrum_of(volume), side))
+def resize_maps(volumes: NDArray[np.float32], side: int) -> NDArray[np.float32]:
+    """Maps (K, n, n, n) on another grid over the same box, their spectra unchanged."""
+    if side == volumes.shape[1]:
+        return volumes
+    return np.stack([volume_of(resize_spectrum(spectrum_of(volume), side)) for volume in volumes])
 
 
-def enlarge(volume: NDArray[np.float32], box: int) -> NDArray[np.float32]:
-    """The engine's map on the input's box, in the grey scale in which its projections are the images.
+def enlarge(volumes: NDArray[np.float32], box: int) -> NDArray[np.float32]:
+    """The engine's maps on the input's box, in the grey scale in which its projections are the images.
 
     An engine voxel's spectrum is a coefficient of an image divided by the box (model/fourier.py), hence the factor.
     """
-    return resize_map(volume, box) * np.float32(box)
+    return resize_maps(volumes, box) * np.float32(box)

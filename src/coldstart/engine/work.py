@@ -1,7 +1,8 @@
 """How much the kernels do, told from the sizes that they were launched with.
 
 Floating-point operations are counted as kernels/*.cl has them, a multiply-add as two; exponentials, logarithms and the
-filling of tiles and vectors beyond what was asked for are not counted.
+filling of tiles and vectors beyond what was asked for are not counted. Bytes are those that a point needs, wherever
+they come from; what many points share, such as frequencies and rotations, is not counted.
 """
 
 from __future__ import annotations
@@ -29,6 +30,12 @@ SHIFT_FLOP = 4
 SAMPLE_FLOP = 59
 """A turned point, and the trilinear value of the map there."""
 
+SLICED_BYTES = 8 * 8 + 2 * 8
+"""A point of a slice: 8 neighbours are read, and two points of the whole turn written."""
+
+INSERTED_BYTES = 8 * 2 * 24 + 12
+"""A point of a gathered slice: 8 voxels of three 64-bit numbers are read and written, and its value and weight read."""
+
 
 @dataclass(frozen=True, slots=True)
 class KernelTime:
@@ -43,6 +50,8 @@ class KernelTime:
     work : float or None
         How much was done, where that is known.
     unit : {"flop", "points", "voxel updates"} or None
+    bytes : float or None
+        How much memory had to be read and written, for the kernels that memory bounds.
     """
 
     kernel: str
@@ -50,11 +59,32 @@ class KernelTime:
     seconds: float
     work: float | None
     unit: str | None
+    bytes: float | None
 
     @property
     def rate(self) -> float | None:
         """Work a second."""
         return None if self.work is None or self.seconds <= 0 else self.work / self.seconds
+
+
+@dataclass(frozen=True, slots=True)
+class Visits:
+    """Where in a table of the map the points of slices lie, when a kernel makes or inserts many.
+
+    Attributes
+    ----------
+    plane : PolarPlane
+    rings, slices : int
+        Of each slice the first rings, which fill the table.
+    side, width : int
+        Points of the table along z and y, and along x.
+    """
+
+    plane: PolarPlane
+    rings: int
+    slices: int
+    side: int
+    width: int
 
 
 def kernel_times(launches: Iterable[Launch], planes: Planes) -> tuple[KernelTime, ...]:
@@ -73,8 +103,27 @@ def kernel_times(launches: Iterable[Launch], planes: Planes) -> tuple[KernelTime
     for kernel, group in of_kernel.items():
         unit, count = _COUNTS.get(kernel, (None, None))
         work = None if count is None else float(sum(count(launch, planes) for launch in group))
-        times.append(KernelTime(kernel, len(group), sum(launch.seconds for launch in group), work, unit))
+        each = _BYTES.get(kernel)
+        moved = None if work is None or each is None else each * work
+        times.append(KernelTime(kernel, len(group), sum(launch.seconds for launch in group), work, unit, moved))
     return tuple(sorted(times, key=lambda time: -time.seconds))
+
+
+def slicing_visits(launches: Iterable[Launch], planes: Planes) -> Visits:
+    """Those of the largest launch of make_slices."""
+    launch = max((one for one in launches if one.kernel == "make_slices"), key=lambda one: _make_slices(one, planes))
+    rings, slices = launch.global_size
+    side, width = (int(number) for number in launch.numbers[-2:])
+    return Visits(_of_stride(planes, launch.shapes[1][0]), rings, slices, side, width)
+
+
+def insertion_visits(launches: Iterable[Launch], planes: Planes) -> Visits:
+    """Those of the largest launch of insert_slices."""
+    largest = max((one for one in launches if one.kernel == "insert_slices"), key=lambda o: _insert_slices(o, planes))
+    slices, count, stride = (int(number) for number in largest.numbers[:3])
+    side, width = (int(number) for number in largest.numbers[-3:-1])
+    plane = _of_stride(planes, stride)
+    return Visits(plane, int(plane.ring[count - 1]), slices, side, width)
 
 
 def _score_grid(launch: Launch, planes: Planes) -> float:
@@ -157,3 +206,6 @@ _COUNTS: dict[str, tuple[str, Callable[[Launch, Planes], float]]] = {
     "gather_slices": (POINTS, _gather_slices),
     "insert_slices": (VOXEL_UPDATES, _insert_slices),
 }
+
+_BYTES = {"make_slices": SLICED_BYTES, "insert_slices": INSERTED_BYTES / 8}
+"""For each unit of the kernel's work."""

@@ -1,14 +1,19 @@
 """The run folder: what is in it, and how it is written and read.
 
-    params.json           the parameters
-    summary.json          status and figures of the run; there from the start, with status "running"
-    log.jsonl             one line an iteration
-    snapshots/            the maps while the run goes on, iteration_NNNNN_class_N.mrc
-    volume.mrc            the map; volume_class_N.mrc where there are several classes
-    particles.star        the particles that were used, with their poses
-    particles_unused.star the others, if any
-    report.html           the run as a page
+    params.json                      the parameters
+    summary.json                     status and figures of the run; there from the start, with status "running"
+    log.jsonl                        one line an iteration
+    snapshots/                       the maps while the run goes on, iteration_NNNNN_class_N.mrc
+    all_volumes.zip                  the same maps in one file, volume_class_N_iteration_NNNNN.mrc
+    volume.mrc                       the map; volume_class_N.mrc where there are several classes
+    volume_flipped.mrc               its mirror image; volume_class_N_flipped.mrc
+    particles.star                   the particles that have a pose; particles_all_classes.star
+    particles_flipped.star           the same with the poses on the mirror image; particles_all_classes_flipped.star
+    particles_class_N.star           those of each class, where there are several
+    particles_unused.star            the particles that have no pose, if any
+    report.html                      the run as a page
 
+`run_paths` has the names, `result_files` writes what a finished run leaves, `run_records` knows the JSON.
 Every file appears whole or not at all, except log.jsonl, which grows by whole lines.
 """
 
@@ -19,11 +24,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from coldstart.errors import OutputError
 from coldstart.io.files import write_text_atomically
 from coldstart.io.mrc import MrcStackSource, write_map
+from coldstart.io.result_files import SnapshotFile, write_archive, write_maps, write_tables
+from coldstart.io.run_paths import RunPaths
 from coldstart.io.run_records import (
     Summary,
     plain,
@@ -32,7 +37,6 @@ from coldstart.io.run_records import (
     stats_record,
     summary_record,
 )
-from coldstart.io.star_write import write_particles, write_unused
 from coldstart.model.particles import Particles
 from coldstart.model.state import IterationStats, RunResult, Snapshot
 from coldstart.params import AbInitioParams
@@ -41,19 +45,8 @@ _SNAPSHOT_PATTERN = re.compile(r"iteration_(\d+)_class_(\d+)\.mrc")
 
 
 @dataclass(frozen=True, slots=True)
-class SnapshotFile:
-    """A map written during the run: its iteration, the 1-based number of its class, and its file."""
-
-    iteration: int
-    class_number: int
-    path: Path
-
-
-@dataclass(frozen=True, slots=True)
-class RunFolder:
+class RunFolder(RunPaths):
     """A run folder at `path`. `create` makes a new one; the constructor takes one that is there, for reading."""
-
-    path: Path
 
     @classmethod
     def create(cls, path: Path) -> "RunFolder":
@@ -77,25 +70,6 @@ class RunFolder:
                 "Choose a folder that you may write."
             ) from error
         return cls(path)
-
-    @property
-    def report_path(self) -> Path:
-        """Where the report goes."""
-        return self.path / "report.html"
-
-    @property
-    def particles_path(self) -> Path:
-        """Table of the particles that were used."""
-        return self.path / "particles.star"
-
-    @property
-    def unused_path(self) -> Path:
-        """Table of the particles that were not used; there only if there are any."""
-        return self.path / "particles_unused.star"
-
-    def volume_path(self, class_number: int, classes: int) -> Path:
-        """Map of a class, numbered from 1, in a run with this many classes."""
-        return self.path / ("volume.mrc" if classes == 1 else f"volume_class_{class_number}.mrc")
 
     def write_params(self, params: AbInitioParams) -> None:
         """Write params.json."""
@@ -127,29 +101,32 @@ class RunFolder:
         """Write the maps after an iteration, one file a class."""
         files = []
         for number, volume in enumerate(snapshot.volumes, 1):
-            path = self.path / "snapshots" / f"iteration_{snapshot.stats.iteration:05d}_class_{number}.mrc"
+            path = self.snapshot_path(snapshot.stats.iteration, number)
             write_map(path, volume, snapshot.voxel_size_angstrom)
             files.append(SnapshotFile(snapshot.stats.iteration, number, path))
         return tuple(files)
 
     def write_result(self, particles: Particles, result: RunResult, source: MrcStackSource | None = None) -> None:
-        """Write the maps and the particle tables.
+        """Write the maps, the particle tables, and the archive of the snapshots that there are.
 
         Parameters
         ----------
         particles : Particles
-            All particles of the input.
+            All particles of the run.
         result : RunResult
         source : MrcStackSource, optional
             The stacks that were read; with it, relative image names in the tables lead from this folder to them.
+
+        Raises
+        ------
+        OutputError
+            If a file cannot be written.
         """
-        classes = len(result.volumes)
-        for number, volume in enumerate(result.volumes, 1):
-            write_map(self.volume_path(number, classes), volume, result.pixel_size_angstrom)
-        write_particles(self.particles_path, particles, result.poses, source)
-        unused = np.setdiff1d(np.arange(particles.count, dtype=np.int64), result.poses.particle)
-        if len(unused):
-            write_unused(self.unused_path, particles, unused, source)
+        write_maps(self, result)
+        write_tables(self, particles, result, source)
+        snapshots = self.load_snapshots()
+        if snapshots:
+            write_archive(self.archive_path, snapshots)
 
     def load_params(self) -> AbInitioParams:
         """Read params.json."""

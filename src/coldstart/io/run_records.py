@@ -19,11 +19,30 @@ Record = TypeVar("Record")
 
 @dataclass(frozen=True, slots=True)
 class ClassSummary:
-    """A class in `summary.json`: its 1-based number, the finest detail of its map, and its share of the particles."""
+    """A class in `summary.json`; a figure that an earlier version did not write is None.
+
+    Attributes
+    ----------
+    number : int
+        From 1.
+    resolution_angstrom : float or None
+        Where the correlation of the halves of its map falls below 0.5; None where it does not.
+    particle_share : float
+        Share of the particles that have a pose.
+    particles : int or None
+        How many they are.
+    flatness : float or None
+        Least over largest moment of inertia of the map: near 1 a ball, small a disc.
+    is_noise : bool
+        True where the halves of the map do not even agree at the initial resolution.
+    """
 
     number: int
     resolution_angstrom: float | None
     particle_share: float
+    particles: int | None = None
+    flatness: float | None = None
+    is_noise: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +98,14 @@ class Summary:
     iterations, image_visits : int or None
         Iterations done, and images seen in them, repeats counted.
     particles_used, particles_unused : int or None
+        How many of the input the run drew, and how many it did not.
+    symmetry : str
+        Point group imposed on the maps.
+    resolution_angstrom : float or None
+        Finest detail that was used.
     classes : tuple of ClassSummary
+    class_similarity : tuple of tuple of float, or None
+        Correlation of each pair of maps, aligned in the better of both hands; None where there is one class.
     converged : bool
         True when the iterations ended because the map no longer changed.
     search : SearchSummary or None
@@ -101,7 +127,10 @@ class Summary:
     image_visits: int | None = None
     particles_used: int | None = None
     particles_unused: int | None = None
+    symmetry: str = "C1"
+    resolution_angstrom: float | None = None
     classes: tuple[ClassSummary, ...] = ()
+    class_similarity: tuple[tuple[float, ...], ...] | None = None
     converged: bool = False
     search: SearchSummary | None = None
     verify_bound: BoundAudit | None = None
@@ -126,6 +155,7 @@ def read_summary(record: Mapping[str, Any]) -> Summary:
     known = _known(Summary, record)
     search, audit = known.get("search"), known.get("verify_bound")
     known["classes"] = tuple(_class_summary(entry) for entry in known.get("classes", ()))
+    known["class_similarity"] = _matrix(known.get("class_similarity"))
     known["search"] = None if search is None else _read(SearchSummary, search)
     known["verify_bound"] = None if audit is None else _read(BoundAudit, audit)
     known["notes"] = tuple(known.get("notes", ()))
@@ -149,6 +179,7 @@ def read_stats(record: Mapping[str, Any]) -> IterationStats:
     known = _finite_or_nan(_known(IterationStats, record))
     known["stages"] = tuple(_read(StageCount, stage) for stage in record.get("stages", ()))
     known["audit"] = None if audit is None else _read(BoundAudit, audit)
+    known["class_shares"] = _row(record.get("class_shares", ()))
     return IterationStats(**known)
 
 
@@ -177,6 +208,16 @@ def _mean_over_visits(iterations: Sequence[IterationStats], name: str) -> float:
     if not iterations:
         return 0.0
     return float(np.average([getattr(row, name) for row in iterations], weights=[row.minibatch for row in iterations]))
+
+
+def _matrix(rows: Sequence[Sequence[float | None]] | None) -> tuple[tuple[float, ...], ...] | None:
+    if rows is None:
+        return None
+    return tuple(_row(row) for row in rows)
+
+
+def _row(values: Sequence[float | None]) -> tuple[float, ...]:
+    return tuple(math.nan if value is None else value for value in values)
 
 
 def _class_summary(entry: Mapping[str, Any]) -> ClassSummary:

@@ -16,6 +16,17 @@ PIXEL_SIZE = "rlnImagePixelSize"
 IMAGE_SIZE = "rlnImageSize"
 IMAGE_DIMENSIONALITY = "rlnImageDimensionality"
 CTF_PREMULTIPLIED = "rlnCtfDataAreCtfPremultiplied"
+CLASS_NUMBER = "rlnClassNumber"
+CLASS_POSTERIOR = "coldstartClassPosterior"
+CLASS_MARGIN = "coldstartClassMargin"
+LABEL = "coldstartLabel"
+
+# All columns that are the program's own begin with it: those of an earlier run must not be taken for this run's.
+OWN_PREFIX = "coldstart"
+
+# What coldstartLabel says; without a blank, which would need quotes in a STAR file.
+UNUSED_LABEL = "unused"
+PARTICLE_LABELS = ("used", UNUSED_LABEL, "low_confidence")
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,10 +69,13 @@ POSE_LABELS = (
     "rlnAnglePsi",
     "rlnOriginXAngst",
     "rlnOriginYAngst",
-    "rlnClassNumber",
+    CLASS_NUMBER,
     "rlnLogLikeliContribution",
     "rlnMaxValueProbDistribution",
     "coldstartPoseEss",
+    CLASS_POSTERIOR,
+    CLASS_MARGIN,
+    LABEL,
 )
 
 # Shifts in pixels, which RELION 3.1 and later ignore beside an optics table.

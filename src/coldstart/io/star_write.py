@@ -1,9 +1,11 @@
 """Particles back into a RELION STAR file: the layout that RELION 3.1, 4 and 5 read, and programs that read theirs.
 
-A run fills or replaces the columns of `POSE_LABELS`; every other column is written as the strings it was read as.
+A run fills or replaces the columns of `POSE_LABELS`; every other column is written as the strings it was read as, but
+for the program's own columns of an earlier run, which are left out.
 """
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -13,14 +15,18 @@ from numpy.typing import NDArray
 from coldstart.io.files import write_text_atomically
 from coldstart.io.mrc import MrcStackSource
 from coldstart.io.star_columns import (
+    CLASS_POSTERIOR,
     IMAGE_DIMENSIONALITY,
     IMAGE_NAME,
     IMAGE_SIZE,
+    LABEL,
     OLD_ORIGIN_LABELS,
     OPTICS_GROUP,
     OPTICS_GROUP_NAME,
+    OWN_PREFIX,
     PIXEL_SIZE,
     POSE_LABELS,
+    UNUSED_LABEL,
 )
 from coldstart.io.star_text import blocks_to_text
 from coldstart.model.particles import CarriedTable, Particles
@@ -72,8 +78,9 @@ def write_particles(path: Path, particles: Particles, poses: PoseTable, source: 
 def write_unused(
     path: Path, particles: Particles, rows: NDArray[np.int64], source: MrcStackSource | None = None
 ) -> None:
-    """Write particles that the run did not use, all columns as they were read; arguments as in `write_particles`."""
-    blocks = {"optics": _optics_table(particles), "particles": _rows(particles, rows)}
+    """Write particles that have no pose, labelled unused, as they were read; arguments as in `write_particles`."""
+    table = _rows(particles, rows).assign(**{LABEL: UNUSED_LABEL})
+    blocks = {"optics": _optics_table(particles), "particles": table}
     _write(path, particles, rows, blocks, source)
 
 
@@ -113,6 +120,17 @@ def image_names(
     return np.array(names, dtype=np.str_)
 
 
+def moved_image_names(names: Sequence[str], old_folder: Path, new_folder: Path) -> list[str]:
+    """Image names of a table in `old_folder`, right for one in `new_folder`; absolute paths stay.
+
+    Unlike `image_names` it asks for no stack: a relative path leads from `old_folder` to its own.
+    """
+    moved: dict[str, str] = {}
+    for stack in {name.partition("@")[2] for name in names}:
+        moved[stack] = _stack_name(stack, old_folder / stack, new_folder)
+    return [f"{number}@{moved[stack]}" for number, _, stack in (name.partition("@") for name in names)]
+
+
 def _stack_name(stack: str, file: Path, folder: Path) -> str:
     """How a table in `folder` names the stack that its input named `stack` and that was found as `file`."""
     # The folders are resolved, since ".." out of a symbolic link leads elsewhere; the file keeps its own name.
@@ -138,7 +156,7 @@ def _write(
 
 
 def _pose_columns(poses: PoseTable) -> dict[str, NDArray[np.str_]]:
-    """Columns of `POSE_LABELS`, as text."""
+    """Columns of `POSE_LABELS`, and the posterior of each class where there are several, as text."""
     values = (
         *(_decimal(poses.euler_deg[:, axis]) for axis in range(3)),
         *(_decimal(poses.origin_angstrom[:, axis]) for axis in range(2)),
@@ -146,8 +164,15 @@ def _pose_columns(poses: PoseTable) -> dict[str, NDArray[np.str_]]:
         _decimal(poses.log_likelihood),
         _decimal(poses.max_posterior),
         _decimal(poses.ess),
+        _decimal(poses.class_posterior.max(axis=1, initial=0.0)),
+        _decimal(poses.class_margin),
+        np.array([label.replace(" ", "_") for label in poses.label.tolist()], dtype=np.str_),
     )
-    return dict(zip(POSE_LABELS, values, strict=True))
+    columns = dict(zip(POSE_LABELS, values, strict=True))
+    if poses.classes > 1:
+        for number, posterior in enumerate(poses.class_posterior.T, 1):
+            columns[f"{CLASS_POSTERIOR}{number}"] = _decimal(posterior)
+    return columns
 
 
 def _decimal(values: NDArray[np.float64]) -> NDArray[np.str_]:
@@ -158,6 +183,7 @@ def _decimal(values: NDArray[np.float64]) -> NDArray[np.str_]:
 def _rows(particles: Particles, rows: NDArray[np.int64]) -> pd.DataFrame:
     """Carried columns of these rows, with an optics group if the input had none."""
     table = _frame(particles.table).iloc[rows].reset_index(drop=True)
+    table = table.drop(columns=[label for label in table if label.startswith(OWN_PREFIX)])
     if OPTICS_GROUP not in table:
         table[OPTICS_GROUP] = np.full(len(rows), "1")
     return table

@@ -5,7 +5,7 @@ the strings they were, so that a written table can hold them unchanged.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields, replace
 from typing import Protocol
 
 import numpy as np
@@ -46,6 +46,10 @@ class Ctf:
     b_factor_angstrom2: FloatColumn
     scale: FloatColumn
 
+    def first(self, count: int) -> "Ctf":
+        """The first rows."""
+        return Ctf(*(getattr(self, item.name)[:count] for item in fields(self)))
+
 
 @dataclass(frozen=True, slots=True)
 class CarriedTable:
@@ -55,6 +59,10 @@ class CarriedTable:
 
     def __len__(self) -> int:
         return len(next(iter(self.columns.values()), ()))
+
+    def first(self, count: int) -> "CarriedTable":
+        """The first rows."""
+        return CarriedTable({name: values[:count] for name, values in self.columns.items()})
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,3 +95,12 @@ class Particles:
     def box_angstrom(self) -> float:
         """Side of the box in Å: the unit of Fourier radii is one over this."""
         return self.box_px * self.pixel_size_angstrom
+
+    def first(self, count: int) -> "Particles":
+        """The first `count` particles, or all where there are fewer; rows of the image source stay the same."""
+        return replace(
+            self,
+            count=min(count, self.count),
+            ctf=None if self.ctf is None else self.ctf.first(count),
+            table=self.table.first(count),
+        )

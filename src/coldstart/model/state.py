@@ -7,6 +7,12 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+MIN_CONFIDENCE = 0.6
+"""A particle whose most probable class has less of its posterior is of low confidence."""
+
+SAME_MAP = 0.75
+"""Correlation from which the maps of two classes may be of one structure."""
+
 Phase = Literal["initial", "marching", "final", "posing"]
 
 
@@ -113,6 +119,12 @@ class IterationStats:
         What each stage of the search evaluated and kept.
     audit : BoundAudit or None
         What the search lost on some of the images, where that was looked at.
+    class_shares : tuple of float
+        Share of the minibatch's posterior in each class.
+    class_similarity : float
+        Share of every image that goes to all classes alike.
+    class_ess : float
+        Effective number of classes of an image, 1 / sum of squared class posteriors, mean over the minibatch.
     """
 
     iteration: int
@@ -136,6 +148,9 @@ class IterationStats:
     evaluated_fraction: float = 0.0
     stages: tuple[StageCount, ...] = ()
     audit: BoundAudit | None = None
+    class_shares: tuple[float, ...] = ()
+    class_similarity: float = 0.0
+    class_ess: float = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,19 +183,80 @@ class PoseTable:
         RELION rot, tilt, psi in degrees.
     origin_angstrom : (M, 2) float64
         RELION rlnOriginXAngst, rlnOriginYAngst: moving the image by +origin centres it.
-    class_index : (M,) int64
-        0-based class.
-    log_likelihood, ess, max_posterior : (M,) float64
-        Log evidence up to a constant, effective number of poses, and posterior of the best one.
+    class_posterior : (M, K) float64
+        Posterior of each class, of sum 1.
+    log_likelihood : (M,) float64
+        Log evidence of the maps over that of an image of noise alone, in nats.
+    ess, max_posterior : (M,) float64
+        Effective number of poses, and posterior of the best one.
+    used : (M,) bool
+        Whether the run drew the particle; the others were posed on its maps, and are not in them.
     """
 
     particle: NDArray[np.int64]
     euler_deg: NDArray[np.float64]
     origin_angstrom: NDArray[np.float64]
-    class_index: NDArray[np.int64]
+    class_posterior: NDArray[np.float64]
     log_likelihood: NDArray[np.float64]
     ess: NDArray[np.float64]
     max_posterior: NDArray[np.float64]
+    used: NDArray[np.bool_]
+
+    @property
+    def classes(self) -> int:
+        """Number of classes."""
+        return int(self.class_posterior.shape[1])
+
+    @property
+    def class_index(self) -> NDArray[np.int64]:
+        """(M,) int64: the most probable class, 0-based."""
+        return np.asarray(self.class_posterior.argmax(axis=1))
+
+    @property
+    def class_margin(self) -> NDArray[np.float64]:
+        """(M,) float64: posterior of the most probable class less that of the second; 1 where there is one class."""
+        if self.classes == 1:
+            return np.ones(len(self.particle))
+        second, first = np.sort(self.class_posterior, axis=1)[:, -2:].T
+        return np.asarray(first - second)
+
+    @property
+    def label(self) -> NDArray[np.str_]:
+        """(M,) str: "used", "unused" where the run did not draw the particle, or "low confidence".
+
+        Low confidence: noise alone explains the image better than the maps do, or no class is MIN_CONFIDENCE probable.
+        """
+        doubtful = (self.log_likelihood < 0.0) | (self.class_posterior.max(axis=1, initial=0.0) < MIN_CONFIDENCE)
+        return np.where(doubtful, "low confidence", np.where(self.used, "used", "unused"))
+
+    def rows(self, chosen: NDArray[np.generic]) -> "PoseTable":
+        """Some of the rows, by mask or index."""
+        return PoseTable(*(getattr(self, name)[chosen] for name in PoseTable.__dataclass_fields__))
+
+
+@dataclass(frozen=True, slots=True)
+class ClassReport:
+    """What the run says of one class.
+
+    Attributes
+    ----------
+    share : float
+        Share of the posed particles whose most probable class it is.
+    resolution_angstrom : float
+        Where the correlation of the map's halves falls below 0.5; both halves were posed on one map, so it flatters.
+    half_correlation : (shells,) float64
+        Fourier shell correlation of the map's halves, at 0, 1, ... cycles a box.
+    flatness : float
+        Least over middle mean squared extent of the map's mass (model/shape.py): near 1 a ball or a rod, small a disc.
+    is_noise : bool
+        True where the halves do not even agree at the initial resolution.
+    """
+
+    share: float
+    resolution_angstrom: float
+    half_correlation: NDArray[np.float64]
+    flatness: float
+    is_noise: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,23 +271,33 @@ class RunResult:
     poses : PoseTable
         Every particle that was used.
     iterations : tuple of IterationStats
-    resolution_angstrom : (K,) tuple of float
-        Finest detail that each map holds.
+    resolution_angstrom : float
+        Finest detail that was used.
     device_name : str
     peak_device_bytes : int
     stopped_early : bool
         True when the caller asked to stop before the end.
     converged : bool
         True when the final iterations ended because the map no longer changed.
+    classes : tuple of ClassReport
+    similarity : (K, K) float64
+        Correlation of the classes' maps, each pair aligned with each other in the better of both hands.
+    symmetry : str
+        Point group imposed on the maps.
+    notes : tuple of str
+        What the user should know of how the run went.
     """
 
     volumes: NDArray[np.float32]
     pixel_size_angstrom: float
     poses: PoseTable
     iterations: tuple[IterationStats, ...]
-    resolution_angstrom: tuple[float, ...]
+    resolution_angstrom: float
     device_name: str
     peak_device_bytes: int
     stopped_early: bool = False
     converged: bool = False
+    classes: tuple[ClassReport, ...] = ()
+    similarity: NDArray[np.float64] = field(default_factory=lambda: np.ones((1, 1)))
+    symmetry: str = "C1"
     notes: tuple[str, ...] = field(default=())

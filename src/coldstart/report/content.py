@@ -50,7 +50,13 @@ class ReportContent:
         """Side of the box in Å."""
         return float(self.result.volumes.shape[-1] * self.result.pixel_size_angstrom)
 
-    def class_shares(self) -> list[float]:
-        """Share of the used particles in each class."""
-        counts = np.bincount(self.result.poses.class_index, minlength=len(self.result.volumes))
-        return [float(share) for share in counts / max(counts.sum(), 1)]
+
+def class_counts(result: RunResult) -> list[int]:
+    """Posed particles whose most probable class it is, for each class."""
+    return [int(count) for count in np.bincount(result.poses.class_index, minlength=len(result.volumes))]
+
+
+def class_shares(result: RunResult) -> list[float]:
+    """Share of the posed particles in each class; 0 where none was posed."""
+    counts = class_counts(result)
+    return [count / max(sum(counts), 1) for count in counts]

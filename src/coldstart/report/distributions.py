@@ -1,6 +1,7 @@
 """How particles are distributed: over viewing directions, and over defocus."""
 
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.colorbar import Colorbar
 from numpy.typing import NDArray
 
@@ -37,24 +38,19 @@ def direction_density(euler_deg: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.asarray(counts * (counts.size / max(len(euler_deg), 1)))
 
 
-def direction_svg(euler_deg: NDArray[np.float64]) -> str:
-    """The viewing directions on an equal-area (Mollweide) map of the sphere."""
+def direction_svg(euler_deg: NDArray[np.float64], *, small: bool = False) -> str:
+    """The viewing directions on an equal-area (Mollweide) map of the sphere; a small one has fewer labels."""
     # Each cell is drawn in parts, so that its edges follow the curves of the map.
     density = np.kron(direction_density(euler_deg), np.ones((_CELL_PARTS, _CELL_PARTS)))
-    figure = new_figure(6.4, 2.9)
+    figure = new_figure(*((3.5, 1.6) if small else (6.4, 2.9)))
     axes = figure.add_subplot(projection="mollweide")
     longitude = np.linspace(-np.pi, np.pi, density.shape[1] + 1)
     latitude = np.arcsin(np.linspace(-1.0, 1.0, density.shape[0] + 1))
     top = max(2.0, float(density.max()))
     mesh = axes.pcolormesh(longitude, latitude, density, cmap="cividis", vmin=0.0, vmax=top, rasterized=True)
-    axes.set_xticks(np.deg2rad([-120, -60, 0, 60, 120]), ["−120°", "−60°", "0°", "60°", "120°"])
-    # RELION's tilt runs from the north pole down.
-    axes.set_yticks(np.deg2rad([-60, -30, 0, 30, 60]), ["150°", "120°", "90°", "60°", "30°"])
-    axes.tick_params(axis="x", colors="#ffffff", labelsize=_FONT_PT - 1)
-    axes.tick_params(axis="y", colors=TEXT, labelsize=_FONT_PT)
-    axes.spines["geo"].set_color(GRID)
-    axes.grid(visible=True, color="#ffffff", alpha=0.25, linewidth=0.5)
-    _style_colorbar(figure.colorbar(mesh, ax=axes, shrink=0.8, pad=0.03))
+    _style_sphere(axes, small)
+    bar = figure.colorbar(mesh, ax=axes, shrink=0.8, pad=0.03)
+    _style_colorbar(bar, "density" if small else "density (1 = uniform)")
     return figure_svg(figure, "Distribution of viewing directions over rot and tilt")
 
 
@@ -70,7 +66,19 @@ def defocus_svg(ctf: Ctf, rows: NDArray[np.int64]) -> str:
     return figure_svg(figure, "Histogram of the defocus")
 
 
-def _style_colorbar(bar: Colorbar) -> None:
-    bar.set_label("density (1 = uniform)", color=TEXT, fontsize=_FONT_PT)
+def _style_sphere(axes: Axes, small: bool) -> None:
+    rot = [] if small else [-120, -60, 0, 60, 120]
+    # RELION's tilt runs from the north pole down.
+    tilt = [135, 90, 45] if small else [150, 120, 90, 60, 30]
+    axes.set_xticks(np.deg2rad(rot), [f"{angle}°".replace("-", "−") for angle in rot])
+    axes.set_yticks(np.deg2rad([90 - angle for angle in tilt]), [f"{angle}°" for angle in tilt])
+    axes.tick_params(axis="x", colors="#ffffff", labelsize=_FONT_PT - 1)
+    axes.tick_params(axis="y", colors=TEXT, labelsize=_FONT_PT)
+    axes.spines["geo"].set_color(GRID)
+    axes.grid(visible=True, color="#ffffff", alpha=0.25, linewidth=0.5)
+
+
+def _style_colorbar(bar: Colorbar, label: str) -> None:
+    bar.set_label(label, color=TEXT, fontsize=_FONT_PT)
     bar.ax.tick_params(colors=TEXT, labelsize=_FONT_PT, length=0)
     bar.outline.set_visible(False)

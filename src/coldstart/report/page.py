@@ -1,63 +1,47 @@
 """The report page: one self-contained HTML text, with its pictures inside."""
 
-from dataclasses import dataclass
-from importlib.resources import files
-
-from jinja2 import Environment, StrictUndefined
-
-from coldstart.report.charts import iteration_charts
+from coldstart.model.state import MIN_CONFIDENCE, RunResult
+from coldstart.report.advice import run_advice
+from coldstart.report.charts import Chart, iteration_charts
+from coldstart.report.class_cards import class_cards
+from coldstart.report.class_charts import class_course_charts, correlation_chart
 from coldstart.report.content import ReportContent
 from coldstart.report.distributions import defocus_svg, direction_svg
-from coldstart.report.evolution import MapPanels, MapViews, map_views
+from coldstart.report.evolution_table import evolution_rows
+from coldstart.report.labels import LABELS, label_rows, particle_sentence
 from coldstart.report.parameters import parameter_rows
-from coldstart.report.pictures import scale_bar_angstrom, view_uris
+from coldstart.report.pictures import scale_bar
 from coldstart.report.search import search_section
+from coldstart.report.similarity import similarity_matrix
+from coldstart.report.templates import render_template
 from coldstart.report.text import bytes_text, duration_text, resolution_text
-
-_FINAL_PX = 256
-_PHASES = {"initial": "initial", "marching": "rising", "final": "final"}
-
-
-@dataclass(frozen=True, slots=True)
-class _EvolutionRow:
-    iteration: int
-    phase: str
-    resolution: str
-    slices: list[str]
-    projections: list[str]
-
-
-@dataclass(frozen=True, slots=True)
-class _ClassSection:
-    number: int
-    resolution: str
-    share: str
-    slices: list[str]
-    projections: list[str]
-    evolution: list[_EvolutionRow]
-
-
-@dataclass(frozen=True, slots=True)
-class _ScaleBar:
-    label: str
-    percent: float
 
 
 def render_report(content: ReportContent) -> str:
     """The page as HTML text that refers to nothing outside itself."""
-    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    template = environment.from_string(files("coldstart.report").joinpath("page.html.j2").read_text(encoding="utf-8"))
-    poses = content.result.poses
-    return template.render(
+    result = content.result
+    posed, several = len(result.poses.particle) > 0, len(result.volumes) > 1
+    return render_template(
+        "page.html.j2",
         content=content,
-        status="stopped early" if content.result.stopped_early else "completed",
+        status="stopped early" if result.stopped_early else "completed",
         headline=_headline(content),
-        classes=_class_sections(content),
-        scale_bar=_scale_bar(content.box_angstrom),
-        charts=iteration_charts(content.result.iterations),
-        search=search_section(content.result.iterations, content.box_angstrom),
-        directions=direction_svg(poses.euler_deg) if len(poses.particle) else None,
-        defocus=defocus_svg(content.ctf, poses.particle) if content.ctf and len(poses.particle) else None,
+        classes=class_cards(result),
+        advice=run_advice(result),
+        correlation=_correlation(content),
+        similarity=similarity_matrix(result),
+        class_charts=class_course_charts(result.iterations, len(result.volumes)) if several else [],
+        evolution=evolution_rows(content.panels),
+        scale_bar=scale_bar(content.box_angstrom),
+        charts=iteration_charts(result.iterations),
+        search=search_section(result.iterations, content.box_angstrom),
+        min_confidence=MIN_CONFIDENCE,
+        particles=particle_sentence(result.poses, content.particle_count),
+        labels=LABELS,
+        label_rows=label_rows(result.poses) if several and posed else [],
+        # The maps of several classes lie in frames of their own, so that their directions are no one distribution.
+        directions=direction_svg(result.poses.euler_deg) if posed and not several else None,
+        defocus=defocus_svg(content.ctf, result.poses.particle) if content.ctf and posed else None,
         parameters=parameter_rows(content.params),
         facts=_facts(content),
     )
@@ -66,36 +50,24 @@ def render_report(content: ReportContent) -> str:
 def _headline(content: ReportContent) -> list[tuple[str, str]]:
     """The figures that are looked for first: value and what it is."""
     result = content.result
-    used = f"{len(result.poses.particle):,} of {content.particle_count:,}"
-    best = min(result.resolution_angstrom, default=None)
-    return [
-        (resolution_text(best), "finest detail used"),
-        (used, "particles used"),
+    figures = [
+        (str(len(result.volumes)), "classes"),
+        (resolution_text(result.resolution_angstrom), "finest detail used"),
+        (f"{int(result.poses.used.sum()):,}", f"of {content.particle_count:,} particles used"),
+        (result.symmetry, "symmetry imposed"),
         (str(sum(stats.phase != "posing" for stats in result.iterations)), "iterations"),
         (duration_text(content.wall_seconds), "by the clock"),
     ]
+    lean = {"classes": len(result.volumes) == 1, "symmetry imposed": result.symmetry == "C1"}
+    return [(value, what) for value, what in figures if not lean.get(what, False)]
 
 
-def _class_sections(content: ReportContent) -> list[_ClassSection]:
+def _correlation(content: ReportContent) -> Chart | None:
+    """The curves of all classes; None where the run did not compare halves."""
     result = content.result
-    sections = []
-    for index, (volume, share) in enumerate(zip(result.volumes, content.class_shares(), strict=True)):
-        slices, projections = view_uris(map_views(volume, _FINAL_PX))
-        resolution = resolution_text(result.resolution_angstrom[index])
-        evolution = [_evolution_row(panels, panels.classes[index]) for panels in content.panels]
-        sections.append(_ClassSection(index + 1, resolution, f"{share:.0%}", slices, projections, evolution))
-    return sections
-
-
-def _evolution_row(panels: MapPanels, views: MapViews) -> _EvolutionRow:
-    slices, projections = view_uris(views)
-    resolution = resolution_text(panels.resolution_angstrom)
-    return _EvolutionRow(panels.iteration, _PHASES.get(panels.phase, panels.phase), resolution, slices, projections)
-
-
-def _scale_bar(box_angstrom: float) -> _ScaleBar:
-    length = scale_bar_angstrom(box_angstrom)
-    return _ScaleBar(f"{length:g} Å", 100.0 * length / box_angstrom)
+    if not any(len(report.half_correlation) > 1 for report in result.classes):
+        return None
+    return correlation_chart(result.classes, content.box_angstrom, result.resolution_angstrom)
 
 
 def _facts(content: ReportContent) -> list[tuple[str, str]]:
@@ -110,12 +82,14 @@ def _facts(content: ReportContent) -> list[tuple[str, str]]:
         ("Peak device memory", bytes_text(result.peak_device_bytes)),
         ("Image visits", f"{visits:,}"),
         ("Box", f"{volume.shape[-1]} px of {result.pixel_size_angstrom:g} Å ({content.box_angstrom:.0f} Å)"),
-        ("Ended", _ending(content)),
+        ("Symmetry", "none imposed (C1)" if result.symmetry == "C1" else f"{result.symmetry}, imposed on the maps"),
+        ("Ended", _ending(result)),
         ("Program", f"coldstart {content.version}"),
     ]
 
 
-def _ending(content: ReportContent) -> str:
-    if content.result.stopped_early:
+def _ending(result: RunResult) -> str:
+    if result.stopped_early:
         return "stopped by the user"
-    return "the map no longer changed" if content.result.converged else "all iterations done"
+    maps = "the map" if len(result.volumes) == 1 else "the maps"
+    return f"{maps} no longer changed" if result.converged else "all iterations done"

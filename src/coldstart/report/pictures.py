@@ -2,12 +2,27 @@
 
 import base64
 import io
+from dataclasses import dataclass
 
 import numpy as np
 from matplotlib.image import imsave
 from numpy.typing import NDArray
 
 from coldstart.report.evolution import MapViews
+
+
+@dataclass(frozen=True, slots=True)
+class ScaleBar:
+    """A bar of round length: what it says, and its length in percent of the box."""
+
+    label: str
+    percent: float
+
+
+def scale_bar(box_angstrom: float) -> ScaleBar:
+    """The bar of a picture as wide as the box."""
+    length = scale_bar_angstrom(box_angstrom)
+    return ScaleBar(f"{length:g} Å", 100.0 * length / box_angstrom)
 
 
 def view_uris(views: MapViews) -> tuple[list[str], list[str]]:

@@ -15,6 +15,7 @@ ACCENT = "#030303"
 SECOND = "#040404"
 THIRD = "#050505"
 FOURTH = "#060606"
+CLASS_COLOURS = tuple(f"#{part:02x}{part:02x}{part:02x}" for part in range(7, 15))
 _PAGE_COLOURS = {
     TEXT: "currentColor",
     GRID: "var(--line)",
@@ -22,8 +23,19 @@ _PAGE_COLOURS = {
     SECOND: "var(--second)",
     THIRD: "var(--third)",
     FOURTH: "var(--fourth)",
+    **{stand_in: f"var(--class-{number})" for number, stand_in in enumerate(CLASS_COLOURS, 1)},
 }
 _SETTINGS: dict[Any, Any] = {"svg.fonttype": "none", "svg.hashsalt": "coldstart"}
+
+
+def class_colour(index: int) -> str:
+    """The colour that a class has in every figure; they repeat after the last."""
+    return CLASS_COLOURS[index % len(CLASS_COLOURS)]
+
+
+def class_css(index: int) -> str:
+    """The same colour, for use in the page itself."""
+    return _PAGE_COLOURS[class_colour(index)]
 
 
 def new_figure(width_inch: float, height_inch: float) -> Figure:

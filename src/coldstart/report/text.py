@@ -1,6 +1,7 @@
 """Figures in words, as the report and the command line show them."""
 
 import math
+from collections.abc import Iterable
 
 _SMALLEST_PERCENT = 1e-6
 
@@ -23,8 +24,8 @@ def bytes_text(count: int | None) -> str:
 
 
 def resolution_text(angstrom: float | None) -> str:
-    """A resolution as '12.3 Å'; 'unknown' for None."""
-    return "unknown" if angstrom is None else f"{angstrom:.1f} Å"
+    """A resolution as '12.3 Å'; 'unknown' for None and where it is not finite."""
+    return "unknown" if angstrom is None or not math.isfinite(angstrom) else f"{angstrom:.1f} Å"
 
 
 def percent_text(share: float) -> str:
@@ -48,3 +49,9 @@ def count_text(count: float) -> str:
         if count >= size:
             return f"{count / size:.1f} {name}"
     return f"{count:.1f}" if count < 10 else f"{count:,.0f}"
+
+
+def listed(things: Iterable[object]) -> str:
+    """Things as '1', '1 and 2' or '1, 2 and 5'."""
+    *before, last = (str(thing) for thing in things)
+    return f"{', '.join(before)} and {last}" if before else last

@@ -43,6 +43,11 @@ from coldstart.engine.reference.images import (
     select_points,
     weigh_images,
 )
+from coldstart.engine.reference.memory import (
+    add_to_cells,
+    copy_vectors,
+    read_cells,
+)
 from coldstart.engine.reference.peak import (
     multiply_add_chains,
 )
@@ -63,6 +68,9 @@ from coldstart.engine.reference.slices import (
     mean_slices,
     turned_slices,
 )
+from coldstart.engine.reference.symmetrize import (
+    symmetrize,
+)
 
 __all__ = [
     "BINS",
@@ -70,8 +78,10 @@ __all__ = [
     "RANGE",
     "REACH",
     "Lists",
+    "add_to_cells",
     "blur_volume",
     "cell_windows",
+    "copy_vectors",
     "gather_slices",
     "hidden_power",
     "image_harmonics",
@@ -83,6 +93,7 @@ __all__ = [
     "multiply_add_chains",
     "phase_table",
     "plane_points",
+    "read_cells",
     "ring_powers",
     "rotation_rows",
     "sample",
@@ -97,6 +108,7 @@ __all__ = [
     "strongest_slices",
     "survey_rows",
     "survivors_of_row",
+    "symmetrize",
     "tail_bounds",
     "trilinear",
     "turned_slices",

@@ -34,17 +34,20 @@ def gather_slices(
 
 
 def insert_slices(
-    kx: Array, ky: Array, rows: Array, gathered: Array, gathered_weight: Array, count: int, side: int, width: int
-) -> Real:
-    """N real, N imaginary and D, (side, side, width, 3) float64: the kernel's sum over copies, divided by its scale."""
+    kx: Array, ky: Array, rows: Array, gathered: Array, gathered_weight: Array, count: int, classes: int, side: int,
+    width: int,
+) -> Real:  # fmt: skip
+    """N real, N imaginary and D, (K, side, side, width, 3) float64: the kernel's copies' sum over its scale."""
+    points = side * side * width
     index, share, reflected = trilinear(plane_points(kx, ky, rows, count), side, width)
+    index = index + np.asarray(rows[:, 3], dtype=np.int64)[:, None, None] * points
     z = complex_rows(gathered)[..., :count]
     z = np.where(reflected, np.conj(z), z)
     sums = [
-        np.bincount(index.ravel(), (share * part[..., None]).ravel(), minlength=side * side * width)
+        np.bincount(index.ravel(), (share * part[..., None]).ravel(), minlength=classes * points)
         for part in (z.real, z.imag, gathered_weight[:, :count])
     ]
-    return np.stack(sums, axis=-1).reshape(side, side, width, 3).astype(np.float64)
+    return np.stack(sums, axis=-1).reshape(classes, side, side, width, 3).astype(np.float64)
 
 
 def slice_residual(slice_table: Array, rings: Array, direction: Array, gathered: Array, gathered_weight: Array) -> Real:

@@ -24,12 +24,12 @@ def survivors_of_row(x: Real, threshold: float, *, sampled: bool, offset: float)
 
 
 def _survivors(x: Real, row: NDArray[np.int64], statistics: Array, offset: Array) -> tuple[NDArray[np.int64], Real]:
-    """Indices of the entries that survive, and what their boosts gain; `row` is the image of each entry, ascending."""
+    """Indices of the entries that survive, and what their boosts gain; `row` is the row of each entry, ascending."""
     parts = []
-    for image, (_, _, threshold, limited) in enumerate(statistics):
-        mine = np.flatnonzero(row == image)
-        sampled = limited > 0 and offset[image] >= 0
-        parts.append(mine[survivors_of_row(x[mine], threshold, sampled=sampled, offset=offset[image])])
+    for number, (_, _, threshold, limited) in enumerate(statistics):
+        mine = np.flatnonzero(row == number)
+        sampled = limited > 0 and offset[number] >= 0
+        parts.append(mine[survivors_of_row(x[mine], threshold, sampled=sampled, offset=offset[number])])
     kept = np.concatenate(parts)
     return kept, np.maximum(np.asarray(statistics)[row[kept], 2] - x[kept], 0.0)
 
@@ -38,36 +38,38 @@ Lists = tuple[Array, Array, Array, Array, Array, Array]
 """pair_image, pair_rotation, pair_start, hyp_shift, value, boost."""
 
 
-def keep_rotations(log_sum: Array, statistics: Array, offset: Array, shifts: int) -> Lists:
-    """Every shift of the rotations that survive."""
-    images, rotations = log_sum.shape
+def keep_rotations(log_sum: Array, statistics: Array, offset: Array, groups: int, shifts: int) -> Lists:
+    """Every shift of the rotations that survive; log_sum (rows, rotations), row i of image i // groups."""
+    rows, rotations = log_sum.shape
     kept, gain = _survivors(
-        np.asarray(log_sum, dtype=np.float64).ravel(), np.repeat(np.arange(images), rotations), statistics, offset
+        np.asarray(log_sum, dtype=np.float64).ravel(), np.repeat(np.arange(rows), rotations), statistics, offset
     )
     start = np.arange(len(kept) + 1) * shifts
     shift = np.tile(np.arange(shifts), len(kept))
-    return kept // rotations, kept % rotations, start, shift, np.zeros(len(shift)), np.repeat(gain, shifts)
+    image, rotation = np.divmod(kept, groups * rotations)
+    return image, rotation, start, shift, np.zeros(len(shift)), np.repeat(gain, shifts)
 
 
 def keep_hypotheses(
-    pair_image: Array, pair_rotation: Array, pair_start: Array, hyp_shift: Array, value: Array, boost: Array,
-    statistics: Array, offset: Array,
+    pair_first: Array, pair_rotation: Array, pair_start: Array, hyp_shift: Array, value: Array, boost: Array,
+    statistics: Array, offset: Array, groups: int,
 ) -> Lists:  # fmt: skip
     """The hypotheses that survive, with their values."""
-    pair = np.repeat(np.arange(len(pair_image)), np.diff(pair_start))
+    pair_row = np.repeat(np.arange(len(pair_first) - 1), np.diff(pair_first))
+    pair = np.repeat(np.arange(len(pair_row)), np.diff(pair_start))
     x = np.asarray(value, dtype=np.float64) + boost
-    kept, gain = _survivors(x, pair_image[pair], statistics, offset)
+    kept, gain = _survivors(x, pair_row[pair], statistics, offset)
     pairs, first = np.unique(pair[kept], return_index=True)
     start = np.append(first, len(kept))
-    return pair_image[pairs], pair_rotation[pairs], start, hyp_shift[kept], value[kept], boost[kept] + gain
+    return pair_row[pairs] // groups, pair_rotation[pairs], start, hyp_shift[kept], value[kept], boost[kept] + gain
 
 
 def split_hypotheses(
-    pair_image: Array, pair_rotation: Array, pair_start: Array, hyp_shift: Array, value: Array, boost: Array,
-    statistics: Array, offset: Array, in_plane: int,
+    pair_first: Array, pair_rotation: Array, pair_start: Array, hyp_shift: Array, value: Array, boost: Array,
+    statistics: Array, offset: Array, groups: int, in_plane: int,
 ) -> Lists:  # fmt: skip
     """The children of the hypotheses that survive: 8 rotations of each pair, each with 4 shifts of each shift."""
-    kept = keep_hypotheses(pair_image, pair_rotation, pair_start, hyp_shift, value, boost, statistics, offset)
+    kept = keep_hypotheses(pair_first, pair_rotation, pair_start, hyp_shift, value, boost, statistics, offset, groups)
     image, rotation, shift, gain, lengths = [], [], [], [], []
     for pair, (first, last) in enumerate(pairwise(kept[2])):
         direction, angle = divmod(int(kept[1][pair]), in_plane)

@@ -21,11 +21,11 @@ def score_cells(
 
 
 def score_poses(
-    volume: Array, kx: Array, ky: Array, image: Array, weight: Array, phase: Array, rows: Array, pair_image: Array,
+    volumes: Array, kx: Array, ky: Array, image: Array, weight: Array, phase: Array, rows: Array, pair_image: Array,
     pair_start: Array, hyp_shift: Array, log_weight: Array, begin: int, count: int,
 ) -> Real:  # fmt: skip
     """-E of each hypothesis, entries from begin to count - 1 added to what it was: (hyps,) float64."""
-    y = slices(volume, kx, ky, rows, count)
+    y = slices(volumes, kx, ky, rows, count)
     return _score(y, image, weight, phase, pair_image, pair_start, hyp_shift, log_weight, slice(begin, count))
 
 

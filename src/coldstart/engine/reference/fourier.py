@@ -43,9 +43,16 @@ def sample(volume: Array, points: Array) -> Complex:
     return np.asarray(np.where(reflected, np.conj(value), value), dtype=np.complex128)
 
 
-def slices(volume: Array, kx: Array, ky: Array, rows: Array, count: int) -> Complex:
-    """Y_rl = V(A_r^T l), (R, count) complex128; at pads, whose frequency is 0, the value there."""
-    return sample(volume, plane_points(kx, ky, rows, count))
+def slices(volumes: Array, kx: Array, ky: Array, rows: Array, count: int) -> Complex:
+    """Y_rl = V_k(A_r^T l), (R, count) complex128; at pads, whose frequency is 0, the value there.
+
+    `volumes` is (K, side, side, width), and entry 3 of a row its class k.
+    """
+    points, values = plane_points(kx, ky, rows, count), np.zeros((len(rows), count), np.complex128)
+    for number, volume in enumerate(volumes):
+        mine = rows[:, 3] == number
+        values[mine] = sample(volume, points[mine])
+    return values
 
 
 def plane_points(kx: Array, ky: Array, rows: Array, count: int) -> Real:

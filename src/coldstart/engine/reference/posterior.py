@@ -18,15 +18,16 @@ REACH = 27.6
 
 
 def survey_rows(
-    row_start: Array, offset: Array, window: Array, value: Array, boost: Array, omitted: float, limit: int
+    row_start: Array, offset: Array, window: Array, value: Array, boost: Array, groups: int, omitted: float, limit: int
 ) -> Real:
     """Log sum exp x, ESS, threshold on x, and 1 where the limit acted, of each row: (rows, 4) float64.
 
     Entries are taken in whole bins of log p, the most probable first: those within the window, and more until they hold
     all but `omitted` of the mass. If these are more than `limit`, the threshold is that of a sample, as in
     `survivors_of_row`, or, where the offset is negative, that of the bins that hold at most `limit`, and at least of
-    the first.
+    the first. Row i takes the window of image i // groups.
     """
+    window = np.repeat(window, groups)
     statistics = np.empty((len(row_start) - 1, 4))
     for row, (first, last) in enumerate(pairwise(row_start)):
         x = np.asarray(value[first:last], dtype=np.float64) + boost[first:last]

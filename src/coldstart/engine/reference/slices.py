@@ -9,9 +9,9 @@ from coldstart.engine.reference.fourier import sample, slices
 
 
 def make_slices(
-    volume: Array, kx: Array, ky: Array, rows: Array, rings: Array, excess: Array, circle: int
+    volumes: Array, kx: Array, ky: Array, rows: Array, rings: Array, excess: Array, circle: int
 ) -> tuple[Real, Real, Real]:
-    """Slices as whole turns, the mean power of each ring, and what the volume's blur took of it.
+    """Slices as whole turns, the mean power of each ring, and what the volumes' blur took of it.
 
     Returns
     -------
@@ -19,7 +19,7 @@ def make_slices(
         Entries of a slice that belong to no point are zero.
     """
     count = int(rings[-1, 0] + rings[-1, 1])
-    y = slices(volume, kx, ky, rows, count)
+    y = slices(volumes, kx, ky, rows, count)
     half_rings = [y[:, start : start + half] for start, half, _, _ in rings]
     power = np.stack([np.mean(np.abs(half) ** 2, axis=1) for half in half_rings], axis=1)
     return _whole_turns(half_rings, rings, circle), power, excess * power
@@ -46,15 +46,16 @@ def mean_slices(
     return _whole_turns(half_rings, rings, circle), power, lost
 
 
-def blur_volume(volume: Array, turns: Array, radius: float) -> Complex:
-    """The mean of a half spectrum over rotations (T, 9) within a radius, 0 beyond: (side, side, width) complex128."""
-    side, _, width = volume.shape
+def blur_volume(volumes: Array, turns: Array, radius: float) -> Complex:
+    """The means of half spectra over rotations (T, 9) within a radius, 0 beyond: (K, side, side, width) complex128."""
+    _, side, _, width = volumes.shape
     axis = np.arange(side) - side // 2
     points = np.stack(np.meshgrid(axis, axis, np.arange(width), indexing="ij")[::-1], axis=-1)
     inside = np.sum(points**2, axis=-1) <= radius**2
     turned = np.asarray(turns, dtype=np.float64).reshape(-1, 1, 3, 3) @ points[inside][..., None]
-    blurred = np.zeros(volume.shape, np.complex128)
-    blurred[inside] = sample(volume, turned[..., 0]).mean(axis=0)
+    blurred = np.zeros(volumes.shape, np.complex128)
+    for volume, out in zip(volumes, blurred, strict=True):
+        out[inside] = sample(volume, turned[..., 0]).mean(axis=0)
     return blurred
 
 

@@ -1,0 +1,192 @@
+"""Classes: how they share the images, what is done for those that starve, and what is said of each in the end."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from itertools import combinations
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import logsumexp, softmax
+
+from coldstart.engine.expectation import SINK_SHARE, Blending
+from coldstart.engine.monitor import map_holds
+from coldstart.engine.posing import PosedRun
+from coldstart.model.alignment import class_similarity_matrix
+from coldstart.model.fsc import resolution_at
+from coldstart.model.shape import FLAT_RATIO, flatness
+from coldstart.model.state import SAME_MAP, ClassReport
+
+MEMORY = 0.1
+"""Weight of a minibatch in the running share of a class."""
+
+EMPTY_SHARE = 0.2
+"""A class that has less than this share of an equal one is starving."""
+
+EMPTY_ITERATIONS = 30
+"""Iterations after which a starving class is started anew."""
+
+MAX_RESTARTS = 2
+"""How often a class is started anew: what stays empty after that has nothing to hold."""
+
+MOST_GROWTH = 2.0
+"""Most by which minibatches grow for the sake of small classes, where their size is left to the program."""
+
+SINK_CLASSES = 3
+"""From so many classes on, one that takes nearly all images is damped."""
+
+COMPARED_RADII = 2
+"""Maps are compared up to so many times the initial radius."""
+
+
+@dataclass(frozen=True, slots=True)
+class ClassWatch:
+    """How the classes share the images.
+
+    Attributes
+    ----------
+    shares : (K,) float64
+        Running share of the images.
+    starving : (K,) int64
+        Iterations for which a class has had hardly any.
+    restarts : (K,) int64
+        How often it was started anew.
+    evidence : (K,) float64
+        Running mean over its images of the log evidence of the maps over that of noise alone.
+    notes : tuple of str
+        What was done, for the user.
+    """
+
+    shares: NDArray[np.float64]
+    starving: NDArray[np.int64]
+    restarts: NDArray[np.int64]
+    evidence: NDArray[np.float64]
+    notes: tuple[str, ...] = ()
+
+    @classmethod
+    def of(cls, classes: int) -> ClassWatch:
+        """Before the first iteration."""
+        nothing = np.zeros(classes, np.int64)
+        return cls(np.full(classes, 1.0 / classes), nothing, nothing, np.zeros(classes))
+
+    @property
+    def empty(self) -> list[int]:
+        """Classes to be started anew."""
+        return [int(k) for k in np.flatnonzero((self.starving >= EMPTY_ITERATIONS) & (self.restarts < MAX_RESTARTS))]
+
+    @property
+    def sink(self) -> int | None:
+        """A class that swallows the others."""
+        largest = int(self.shares.argmax())
+        return largest if len(self.shares) >= SINK_CLASSES and self.shares[largest] > SINK_SHARE else None
+
+    @property
+    def growth(self) -> float:
+        """Factor on minibatches that suits the smallest class that lives, in steps of a half, up to MOST_GROWTH."""
+        equal = 1.0 / len(self.shares)
+        living = self.shares[self.shares >= EMPTY_SHARE * equal]
+        return min(max(0.5 * int(2.0 * equal / float(living.min())), 1.0), MOST_GROWTH)
+
+    @property
+    def noise(self) -> tuple[int, ...]:
+        """Classes whose images noise alone explains better than the maps do; none if that is so of all."""
+        found = np.flatnonzero(self.evidence < 0.0)
+        return tuple(found.tolist()) if len(found) < len(self.shares) else ()
+
+    def held_together(self, similarity: float) -> Blending:
+        """How the classes are kept from parting too early, as long as they are."""
+        return Blending(similarity, self.sink if similarity > 0.0 else None)
+
+    def settled(self) -> Blending:
+        """What the classes stand for in the end."""
+        return Blending(noise=self.noise)
+
+    def after(self, map_evidence: NDArray[np.float64]) -> ClassWatch:
+        """After a minibatch, of log evidences of the maps (B, K) over that of noise alone."""
+        posterior = softmax(map_evidence, axis=1)
+        shares = (1.0 - MEMORY) * self.shares + MEMORY * posterior.mean(axis=0)
+        starving = np.where(shares < EMPTY_SHARE / len(shares), self.starving + 1, 0)
+        own = posterior.sum(axis=0)
+        mean = posterior.T @ (logsumexp(map_evidence, axis=1) - np.log(len(shares))) / np.maximum(own, 1e-30)
+        weight = MEMORY * np.minimum(own, 1.0)  # a class of which no image is has nothing to say
+        return replace(self, shares=shares, starving=starving, evidence=(1.0 - weight) * self.evidence + weight * mean)
+
+    def noted(self, note: str) -> ClassWatch:
+        """With another note."""
+        return replace(self, notes=(*self.notes, note))
+
+    def restarted(self, number: int, iteration: int) -> ClassWatch:
+        """After a class was started anew."""
+        this = np.arange(len(self.shares)) == number
+        note = f"Class {number + 1} was empty at iteration {iteration + 1} and was started anew."
+        return replace(
+            self,
+            shares=np.where(this, 1.0 / len(self.shares), self.shares),
+            starving=np.where(this, 0, self.starving),
+            restarts=self.restarts + this,
+            notes=(*self.notes, note),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """What is said of the classes in the end.
+
+    Attributes
+    ----------
+    reports : tuple of ClassReport
+    similarity : (K, K) float64
+        Correlation of the maps, aligned in the better of both hands.
+    notes : tuple of str
+    """
+
+    reports: tuple[ClassReport, ...]
+    similarity: NDArray[np.float64]
+    notes: tuple[str, ...]
+
+
+def judge_classes(posed: PosedRun, box_angstrom: float, initial_radius: float) -> Judgement:
+    """Report on each class and compare them with each other."""
+    own = posed.table.class_index
+    counts = np.bincount(own, minlength=len(posed.volumes))
+    evidence = np.bincount(own, posed.table.log_likelihood, minlength=len(counts)) / np.maximum(counts, 1)
+    holds = map_holds(posed.half_correlation, initial_radius) & (evidence > 0.0) & (counts > 0)
+    reports = tuple(
+        ClassReport(
+            share=float(count / max(counts.sum(), 1)),
+            resolution_angstrom=max(resolution_at(curve, 0.5, box_angstrom), posed.stats.resolution_angstrom),
+            half_correlation=curve,
+            flatness=flatness(volume),
+            is_noise=not hold,
+        )
+        for volume, curve, count, hold in zip(posed.volumes, posed.half_correlation, counts, holds, strict=True)
+    )
+    similarity = class_similarity_matrix(posed.volumes, COMPARED_RADII * initial_radius)
+    return Judgement(reports, similarity, (*_map_notes(reports), *_duplicate_notes(similarity, reports)))
+
+
+def _map_notes(reports: tuple[ClassReport, ...]) -> Iterator[str]:
+    for number, report in enumerate(reports, 1):
+        name = f"Class {number}" if len(reports) > 1 else "The map"
+        if report.is_noise:
+            yield f"{name} is noise: its particles show no structure in common."
+        elif report.flatness < FLAT_RATIO:
+            yield (
+                f"{name} is flat like a disc: its squared thickness is {report.flatness:.2f} of its squared width. "
+                "Try another seed or larger minibatches; with a symmetry imposed, try C1."
+            )
+
+
+def _duplicate_notes(similarity: NDArray[np.float64], reports: tuple[ClassReport, ...]) -> Iterator[str]:
+    for first, second in combinations(range(len(reports)), 2):
+        if similarity[first, second] >= SAME_MAP and not (reports[first].is_noise or reports[second].is_noise):
+            yield (
+                f"Classes {first + 1} and {second + 1} look like the same structure "
+                f"(correlation {similarity[first, second]:.2f}, in the better of both hands)."
+            )
+
+
+def effective_classes(class_posterior: NDArray[np.float64]) -> float:
+    """Effective number of classes of an image, 1 / sum of squared posteriors (B, K), mean over the images."""
+    return float(np.mean(1.0 / np.sum(class_posterior**2, axis=1)))

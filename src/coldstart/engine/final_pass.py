@@ -1,0 +1,113 @@
+"""The last pass of a run: every particle posed on the final maps, and the maps of these poses."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from coldstart.engine.classes import effective_classes
+from coldstart.engine.gradient import Gradient
+from coldstart.engine.parts import RunParts, RunState
+from coldstart.engine.poses import join_tables
+from coldstart.engine.posing import PosedBatch, PosedRun, SearchTotals, pose_in_minibatches
+from coldstart.engine.schedule import POSING, shift_grid, stages
+from coldstart.engine.search import MapSlices, Stage
+from coldstart.model.pose_grid import ShiftGrid, rotation_grid
+from coldstart.model.state import IterationStats, PoseTable
+
+
+@dataclass(frozen=True, slots=True)
+class _Pass:
+    """What all minibatches of the pass share."""
+
+    parts: RunParts
+    state: RunState
+    slices: MapSlices
+    shifts: ShiftGrid
+    levels: tuple[Stage, ...]
+
+    def posed(self, rows: NDArray[np.int64], *, used: bool) -> Iterator[PosedBatch]:
+        """Poses of these particles in two minibatches at least, so that there are halves to compare."""
+        if not len(rows):
+            return iter(())
+        parts, state = self.parts, self.state
+        return pose_in_minibatches(
+            rows, min(parts.plan.final_minibatch, -(-len(rows) // 2)), state.noise.variance, parts.preparer,
+            parts.loader, parts.search, self.slices, self.shifts, self.levels, parts.particles.box_angstrom,
+            state.classes.settled(), used=used,
+        )  # fmt: skip
+
+
+def pose_all(parts: RunParts, state: RunState, last: IterationStats) -> PosedRun:
+    """Pose every particle that was used on the maps, and make the maps of these poses.
+
+    With several classes every particle is used. With one, the others are posed too if that is asked for.
+
+    Parameters
+    ----------
+    parts : RunParts
+    state : RunState
+        After the last iteration, its maps symmetric if the run's are.
+    last : IterationStats
+        Of the last iteration.
+    """
+    began = time.perf_counter()
+    radius = last.fourier_radius
+    shifts, levels = shift_grid(parts.params, radius), stages(radius, POSING, parts.params.bound_sigmas)
+    slices = parts.search.prepare(parts.on_device(state.map.volume), np.eye(3), levels)
+    all_particles = _Pass(parts, state, slices, shifts, levels)
+    updater = parts.updater(radius, symmetric=parts.group.order > 1)
+    halves = [Gradient.zero(parts.params.classes, updater.side, parts.rings.plane.rings) for _ in range(2)]
+    rows, others = _particles(parts, state)
+    posed: list[PosedBatch] = []
+    for part in all_particles.posed(rows, used=True):
+        halves[len(posed) % 2] += parts.backprojector.run(
+            part.batch, part.found, slices, radius, updater.side, parts.symmetrizer, residual=False
+        )
+        posed.append(part)
+    posed += all_particles.posed(others, used=False)
+    table = join_tables([part.table for part in posed])
+    stats = _stats(last, table, posed, levels)
+    if parts.params.verify_bound > 0.0:
+        audited = parts.sampler.audited(last.iteration, rows, parts.params.verify_bound)
+        stats = replace(stats, audit=parts.auditor.audit(audited, state.noise.variance, slices, shifts, levels))
+    correlation = updater.half_correlation(
+        np.stack([half.numerator for half in halves], axis=1),
+        np.stack([half.denominator for half in halves], axis=1),
+        radius,
+    )
+    volumes = updater.solution(halves[0] + halves[1], radius)
+    return PosedRun(table, volumes, correlation, replace(stats, seconds=time.perf_counter() - began))
+
+
+def _particles(parts: RunParts, state: RunState) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Particles whose poses make the maps, and those that are only to be posed."""
+    everyone = np.arange(parts.sampler.count)
+    rows = everyone if parts.params.classes > 1 else parts.sampler.drawn(state.visits)
+    return rows, np.setdiff1d(everyone, rows) if parts.params.all_particles else everyone[:0]
+
+
+def _stats(
+    last: IterationStats, table: PoseTable, posed: list[PosedBatch], levels: tuple[Stage, ...]
+) -> IterationStats:
+    totals = SearchTotals.of([part.found for part in posed])
+    return replace(
+        last,
+        phase="posing",
+        minibatch=len(table.particle),
+        ess_poses=float(table.ess.mean()),
+        angular_step_deg=rotation_grid(levels[-1].level).step_deg,
+        log_likelihood=float(table.log_likelihood.mean()),
+        sampled_fraction=0.0,
+        limited_fraction=totals.limited_fraction,
+        stages=totals.stages,
+        evaluated_fraction=totals.evaluated_fraction,
+        audit=None,
+        class_shares=tuple(table.class_posterior.mean(axis=0).tolist()),
+        class_similarity=0.0,
+        class_ess=effective_classes(table.class_posterior),
+    )

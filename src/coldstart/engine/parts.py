@@ -1,0 +1,123 @@
+"""What a run is made of: its plan, its parts, and the record that passes from iteration to iteration."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from coldstart.compute.session import Session
+from coldstart.engine.audit import Auditor
+from coldstart.engine.classes import ClassWatch
+from coldstart.engine.gradient import Backprojector
+from coldstart.engine.images import ImagePreparer, MinibatchLoader
+from coldstart.engine.monitor import Monitor
+from coldstart.engine.rings import Rings, ring_planes
+from coldstart.engine.sampling import Sampler
+from coldstart.engine.schedule import Progress, finest_level, plan_run
+from coldstart.engine.search import PoseSearch
+from coldstart.engine.slices import FourierMap
+from coldstart.engine.symmetrizer import Symmetrizer
+from coldstart.engine.update import PADDING, MapState, MapUpdater
+from coldstart.model.alignment import place_map
+from coldstart.model.axes import find_axes
+from coldstart.model.noise import NoiseModel
+from coldstart.model.particles import ImageSource, Particles
+from coldstart.model.symmetry import point_group
+from coldstart.params import AbInitioParams
+
+GRID_MARGIN = 3
+GRID_STEP = 8
+SYMMETRIC = 0.5
+"""Correlation of a map with itself, under the operators of a point group, from which it shows that symmetry."""
+
+
+@dataclass(frozen=True, slots=True)
+class RunState:
+    """What one iteration hands to the next.
+
+    Attributes
+    ----------
+    visits : int
+        Images seen so far, repeats counted.
+    classes : ClassWatch
+        How the classes share the images.
+    """
+
+    progress: Progress
+    map: MapState
+    noise: NoiseModel
+    monitor: Monitor
+    visits: int
+    classes: ClassWatch
+
+
+class RunParts:
+    """The parts of one run, put together for its particles and parameters."""
+
+    def __init__(
+        self, particles: Particles, images: ImageSource, params: AbInitioParams, session: Session,
+        preparer: ImagePreparer | None = None,
+    ) -> None:  # fmt: skip
+        self.particles = particles
+        self.params = params
+        self.group = point_group(params.symmetry)
+        self.plan = plan_run(params, particles.box_px, particles.box_angstrom, self.group.order)
+        self.rings = Rings(session, finest_level(self.plan.max_radius), int(self.plan.max_radius))
+        self.sampler = Sampler(params.seed, min(particles.count, params.particles_to_use or particles.count))
+        self.session = session
+        self.preparer = preparer or ImagePreparer(particles, images, params, self.rings.plane)
+        self.loader = MinibatchLoader(session, particles, self.preparer, self.rings)
+        self.search = PoseSearch(session, self.loader)
+        self.auditor = Auditor(session, self.loader, self.search)
+        self.symmetrizer = Symmetrizer(session, self.group)
+        self.backprojector = Backprojector(session, self.rings, self.search.projector)
+        self._updaters: dict[tuple[int, bool], MapUpdater] = {}
+
+    def updater(self, radius: float, *, symmetric: bool = False) -> MapUpdater:
+        """The updater on the grid that serves a radius, of symmetric maps or not: maps grow with the resolution."""
+        return self.updater_of(grid_side(radius), symmetric=symmetric)
+
+    def updater_of(self, side: int, *, symmetric: bool) -> MapUpdater:
+        """The updater of maps of `side` points."""
+        if (side, symmetric) not in self._updaters:
+            group = self.group if symmetric else point_group("C1")
+            self._updaters[side, symmetric] = MapUpdater(self.params, side, group)
+        return self._updaters[side, symmetric]
+
+    def is_symmetric(self, now: Progress) -> bool:
+        """Whether the point group is imposed: not before the initial phase has found what its axes are."""
+        return self.group.order > 1 and now.phase != "initial"
+
+    def with_symmetry(self, state: RunState) -> RunState:
+        """Each map turned into the frame of the point group and averaged over the group, to go on from there."""
+        volumes, watch = [], state.classes
+        for number, volume in enumerate(state.map.volume, 1):
+            found = find_axes(volume, self.group, self.plan.initial_radius)
+            volumes.append(place_map(volume, found).astype(np.float32))
+            if found.score < SYMMETRIC:
+                watch = watch.noted(
+                    f"Map {number} showed little of the symmetry {self.group.name} when it was imposed (correlation "
+                    f"with itself {found.score:.2f}). Compare with a run in C1."
+                )
+        updater = self.updater_of(state.map.side, symmetric=True)
+        maps = updater.start(updater.symmetrized(np.stack(volumes), self.symmetrizer))
+        return replace(state, map=maps, classes=watch)
+
+    def on_device(self, volumes: NDArray[np.float32]) -> FourierMap:
+        """Maps (K, side, side, side) ready to be sliced."""
+        updater = self.updater_of(volumes.shape[1], symmetric=False)
+        return FourierMap(self.session.upload("volume", updater.sliceable(volumes)), PADDING)
+
+
+def prepare_images(particles: Particles, images: ImageSource, params: AbInitioParams) -> ImagePreparer:
+    """Images as runs of these parameters take them, whatever their classes, symmetry and seed."""
+    radius = plan_run(params, particles.box_px, particles.box_angstrom).max_radius
+    plane = ring_planes(finest_level(radius), int(radius))[-1]
+    return ImagePreparer(particles, images, params, plane)
+
+
+def grid_side(radius: float) -> int:
+    """Points along an edge of the map at a radius, a multiple of GRID_STEP, for which Fourier transforms are fast."""
+    return -(-2 * (int(np.ceil(radius)) + GRID_MARGIN) // GRID_STEP) * GRID_STEP

@@ -1,0 +1,79 @@
+"""What to try where a map came out badly."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from coldstart.model.shape import FLAT_RATIO
+from coldstart.model.state import RunResult
+from coldstart.report.class_cards import class_flags
+from coldstart.report.text import listed
+
+
+@dataclass(frozen=True, slots=True)
+class Advice:
+    """What was seen, and what to try."""
+
+    seen: str
+    remedy: str
+
+
+def run_advice(result: RunResult) -> list[Advice]:
+    """Advice on classes of noise, flat maps and empty classes; none where all went well."""
+    numbered = list(enumerate(class_flags(result), 1))
+    found = {flag: [number for number, own in numbered if flag in own] for flag in ("noise", "flat", "empty")}
+    several = len(result.volumes) > 1
+    advice = []
+    if found["noise"]:
+        advice.append(_noise_advice(found["noise"], several))
+    if found["flat"]:
+        advice.append(_flat_advice(result, found["flat"]))
+    if found["empty"]:
+        advice.append(_empty_advice(found["empty"]))
+    return advice
+
+
+def _noise_advice(numbers: Sequence[int], several: bool) -> Advice:
+    seen = f"{_maps(numbers, several)} noise: the halves do not agree even at the initial resolution."
+    if several:
+        return Advice(
+            seen,
+            "Such a class often gathers junk, which is useful. If good particles went into it, try larger minibatches, "
+            "another seed, more particles, or more classes.",
+        )
+    return Advice(
+        seen,
+        "Try larger minibatches, another seed, more particles, or several classes, one of which may take up the junk.",
+    )
+
+
+def _flat_advice(result: RunResult, numbers: Sequence[int]) -> Advice:
+    ratios = listed(f"{result.classes[number - 1].flatness:.2f}" for number in numbers)
+    seen = (
+        f"{_maps(numbers, len(result.volumes) > 1)} flat like a disc: the mean squared extent in the thinnest "
+        f"direction is {ratios} of that across it, below {FLAT_RATIO:g}."
+    )
+    later = (
+        "impose symmetry only later: run in C1 first"
+        if result.symmetry != "C1"
+        else "impose symmetry only later, in the refinement"
+    )
+    return Advice(
+        seen,
+        "Unless the particle is flat, the search has got stuck, or views are missing. Try larger minibatches, another "
+        f"seed, more particles or more classes, and {later}.",
+    )
+
+
+def _empty_advice(numbers: Sequence[int]) -> Advice:
+    which = f"Class {numbers[0]} is" if len(numbers) == 1 else f"Classes {listed(numbers)} are"
+    return Advice(
+        f"{which} empty: every particle is more probable in another one.",
+        "Fewer classes may do; or try another seed, or larger minibatches.",
+    )
+
+
+def _maps(numbers: Sequence[int], several: bool) -> str:
+    """The maps as the subject of a sentence, with its verb."""
+    if not several:
+        return "The map is"
+    return f"The map of class {numbers[0]} is" if len(numbers) == 1 else f"The maps of classes {listed(numbers)} are"

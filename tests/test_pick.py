@@ -1,0 +1,148 @@
+"""Subsets of made-up runs: whole rows, the right images, and what is refused."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from coldstart.api import PickedClass, pick_particles
+from coldstart.demo.files import DemoSet, write_demo_set
+from coldstart.errors import ColdstartError, OutputError, ParameterError, ParticleFileError
+from coldstart.io.results import RunFolder
+from coldstart.io.run_records import ClassSummary, Summary
+from coldstart.io.star import read_particles
+from coldstart.io.star_text import read_blocks
+from coldstart.model.state import RunResult
+
+MakeResult = Callable[..., RunResult]
+POSTERIORS = np.array([[0.9, 0.05, 0.05], [0.5, 0.3, 0.2], [0.1, 0.1, 0.8], [0.0, 0.3, 0.7], [0.85, 0.1, 0.05]])
+
+
+@pytest.fixture(scope="module")
+def demo_set(tmp_path_factory: pytest.TempPathFactory) -> DemoSet:
+    return write_demo_set(tmp_path_factory.mktemp("set"), images=6, box_px=16, pixel_size_angstrom=14.0)
+
+
+def write_run(path: Path, demo_set: DemoSet, result: RunResult, status: str = "completed") -> RunFolder:
+    particles, images = read_particles(demo_set.particles_path)
+    folder = RunFolder.create(path)
+    folder.write_result(particles, result, images)
+    classes = tuple(ClassSummary(number, 20.0, 0.5) for number in range(1, len(result.volumes) + 1))
+    folder.write_summary(Summary(status=status, seed=0, classes=classes))  # type: ignore[arg-type]
+    return folder
+
+
+@pytest.fixture
+def run(tmp_path: Path, demo_set: DemoSet, made_up_result: MakeResult) -> RunFolder:
+    """Three classes; five of six particles have a pose, classes 1, 1, 3, 3 and 1, and one of them was not drawn."""
+    result = made_up_result(POSTERIORS, used=np.array([True, True, True, False, True]))
+    return write_run(tmp_path / "run", demo_set, result)
+
+
+def image_numbers(path: Path) -> list[int]:
+    return [int(name.split("@")[0]) for name in read_blocks(path)["particles"]["rlnImageName"]]
+
+
+@pytest.mark.parametrize(
+    ("criteria", "expected"),
+    [
+        ({}, [1, 2, 3, 4, 5]),
+        ({"classes": (1, 3)}, [1, 2, 3, 4, 5]),
+        ({"classes": [3]}, [3, 4]),
+        ({"min_posterior": 0.8}, [1, 3, 5]),
+        ({"min_margin": 0.7}, [1, 3, 5]),
+        ({"classes": [1], "min_margin": 0.2}, [1, 2, 5]),
+        ({"classes": [1], "min_posterior": 0.86}, [1]),
+        ({"labels": ["used"]}, [1, 3, 5]),
+        ({"labels": ["unused", "low_confidence"]}, [2, 4]),
+    ],
+)
+def test_criteria(run: RunFolder, tmp_path: Path, criteria: dict[str, object], expected: list[int]) -> None:
+    picked = pick_particles(run.path, tmp_path / "clean.star", **criteria)  # type: ignore[arg-type]
+    assert image_numbers(picked.path) == expected
+    assert (picked.picked, picked.particles) == (len(expected), 5)
+
+
+def test_counts_are_by_class(run: RunFolder, tmp_path: Path) -> None:
+    picked = pick_particles(run.path, tmp_path / "clean.star", min_posterior=0.8)
+    assert picked.classes == (PickedClass(1, 2, 3), PickedClass(2, 0, 0), PickedClass(3, 1, 2))
+
+
+def test_rows_are_whole_and_images_the_same(run: RunFolder, demo_set: DemoSet, tmp_path: Path) -> None:
+    (tmp_path / "deep" / "er").mkdir(parents=True)
+    output = tmp_path / "deep" / "er" / "clean.star"
+    pick_particles(run.path, output, classes=[3])
+    before, after = read_blocks(run.table_path(3)), read_blocks(output)
+    assert after["optics"].equals(before["optics"])
+    rest = [label for label in before["particles"] if label != "rlnImageName"]
+    assert after["particles"][rest].to_numpy().tolist() == before["particles"][rest].iloc[[2, 3]].to_numpy().tolist()
+    images = read_particles(output)[1].read(np.arange(2))
+    np.testing.assert_array_equal(images, read_particles(demo_set.particles_path)[1].read(np.array([2, 3])))
+
+
+def test_a_run_of_one_class(demo_set: DemoSet, tmp_path: Path, made_up_result: MakeResult) -> None:
+    likelihood = np.array([1.0, -1.0, 1.0])
+    run = write_run(tmp_path / "run", demo_set, made_up_result(np.ones((3, 1)), log_likelihood=likelihood))
+    pick_particles(run.path, tmp_path / "clean.star", classes=[1], labels=["used"])
+    assert image_numbers(tmp_path / "clean.star") == [1, 3]
+    with pytest.raises(ParameterError, match=r"class 2 is not in .*run, which has class 1 alone"):
+        pick_particles(run.path, tmp_path / "other.star", classes=[2])
+    with pytest.raises(ParameterError, match=r"Those that have no pose are in .*particles_unused\.star"):
+        pick_particles(run.path, tmp_path / "other.star", labels=["unused"])
+
+
+def test_what_was_picked_is_input_of_the_next_run(run: RunFolder, tmp_path: Path) -> None:
+    pick_particles(run.path, tmp_path / "clean.star", classes=[1])
+    particles, images = read_particles(tmp_path / "clean.star")
+    assert particles.count == 3
+    assert images.read(np.arange(3)).shape == (3, 16, 16)
+
+
+@pytest.mark.parametrize(
+    ("criteria", "kind", "message"),
+    [
+        ({"classes": [4]}, ParameterError, "class 4 is not in .*run, which has classes 1 to 3"),
+        ({"labels": ["good"]}, ParameterError, "no label 'good': labels are used, unused, low_confidence"),
+        ({"min_posterior": 0.95}, ParameterError, r"of the 5 in .*\.star, 0 have a class posterior of at least 0.95"),
+        (
+            {"classes": [3], "min_posterior": 0.85},
+            ParameterError,
+            "2 are in class 3, 2 have a class posterior of at least 0.85, none all of these",
+        ),
+    ],
+)
+def test_what_leaves_nothing(
+    run: RunFolder, tmp_path: Path, criteria: dict[str, object], kind: type[ColdstartError], message: str
+) -> None:
+    with pytest.raises(kind, match=message):
+        pick_particles(run.path, tmp_path / "clean.star", **criteria)  # type: ignore[arg-type]
+    assert not (tmp_path / "clean.star").exists()
+
+
+def test_outputs_that_are_refused(run: RunFolder, tmp_path: Path) -> None:
+    with pytest.raises(OutputError, match="is there already"):
+        pick_particles(run.path, run.table_path(3))
+    with pytest.raises(OutputError, match=r"end it in \.star"):
+        pick_particles(run.path, tmp_path / "clean")
+    with pytest.raises(OutputError, match="cannot be written"):
+        pick_particles(run.path, tmp_path / "nowhere" / "clean.star")
+
+
+def test_folders_that_are_refused(demo_set: DemoSet, tmp_path: Path, made_up_result: MakeResult) -> None:
+    with pytest.raises(OutputError, match="Give the folder of a coldstart run"):
+        pick_particles(tmp_path, tmp_path / "clean.star")
+    run = write_run(tmp_path / "run", demo_set, made_up_result(np.ones((3, 1))), status="failed")
+    with pytest.raises(OutputError, match=r"has no particle tables: its summary\.json says 'failed'"):
+        pick_particles(run.path, tmp_path / "clean.star")
+
+
+def test_a_run_of_an_earlier_version_lacks_what_it_did_not_write(run: RunFolder, tmp_path: Path) -> None:
+    summary = json.loads((run.path / "summary.json").read_text())
+    (run.path / "summary.json").write_text(json.dumps({**summary, "classes": summary["classes"][:1]}))
+    text = run.table_path(3).read_text()
+    run.particles_path.write_text(text.replace("_coldstartLabel", "_other").replace("_coldstartClassMargin", "_more"))
+    assert pick_particles(run.path, tmp_path / "clean.star", classes=[1]).picked == 3
+    with pytest.raises(ParticleFileError, match="no column coldstartLabel, as it is of an earlier version"):
+        pick_particles(run.path, tmp_path / "other.star", labels=["used"])
