@@ -104,9 +104,8 @@ class Bench:
     kernels : tuple of KernelTime
     tuning : Tuning
     peak_gflops : float
-        The device's.
     memory_rates : dict of str to float
-        As `coldstart.engine.memory.memory_rates`.
+        The device's, as `device_peak_gflops` and `memory_rates` have them.
     grid : GridScore
     """
 
@@ -196,7 +195,7 @@ def _summed_up(measured: _Measurement, images: int, wall: float, busy: float) ->
     job, session = measured.job, measured.job.session
     planes = tuple(job.rings.table(level).plane for level in range(job.rings.finest + 1))
     launches = required_profile(session.profile).launches
-    kernels = kernel_times(launches, planes)
+    kernels, rates = kernel_times(launches, planes), memory_rates(session, launches, planes)
     counts = add_stages(found.stages for found in measured.found)
     last = rotation_grid(measured.levels[-1].level)
     return Bench(
@@ -216,7 +215,7 @@ def _summed_up(measured: _Measurement, images: int, wall: float, busy: float) ->
         kernels=kernels,
         tuning=session.tuning,
         peak_gflops=device_peak_gflops(session),
-        memory_rates=memory_rates(session, launches, planes),
+        memory_rates=rates,
         grid=_grid_score(counts[0], kernels, len(measured.found[0].ess)),
     )
 

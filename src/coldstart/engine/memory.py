@@ -1,7 +1,7 @@
 """How fast memory is at most, copied and in the patterns of slices and of back-projection. Owns kernels/memory.cl.
 
-Slicing and back-projection move much and compute little: no kernel that moves their bytes in their order is faster than
-one that does nothing else (docs/benchmarks.md, "Memory").
+Slicing and back-projection move much and compute little: what bounds them is the time of a kernel that moves the same
+bytes in the same pattern and does next to nothing else (docs/benchmarks.md, "Kernels against the device").
 """
 
 from __future__ import annotations

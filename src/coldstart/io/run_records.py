@@ -32,7 +32,7 @@ class ClassSummary:
     particles : int or None
         How many they are.
     flatness : float or None
-        Least over largest moment of inertia of the map: near 1 a ball, small a disc.
+        Least over middle mean squared extent of the map: near 1 a ball or a rod, small a disc.
     is_noise : bool
         True where the halves of the map do not even agree at the initial resolution.
     """
