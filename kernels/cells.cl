@@ -93,7 +93,7 @@ __kernel void score_poses(__global const float2 *restrict volume, __global const
     const int pair = (int)get_global_id(0);
     if (pair >= pairs) return;
     __global const float *m = rows + 8 * (size_t)pair;
-    const float ax = m[0], ay = m[1], az = m[2], bx = m[4], by = m[5], bz = m[6];
+    const float4 along_u = (float4)(m[0], m[1], m[2], 0.0f), along_v = (float4)(m[4], m[5], m[6], 0.0f);
     __global const float *a = image + (size_t)pair_image[pair] * 2 * stride;
     __global const float *w = weight + (size_t)pair_image[pair] * stride;
     FV zr[CHUNK / VW], zi[CHUNK / VW];
@@ -101,13 +101,8 @@ __kernel void score_poses(__global const float2 *restrict volume, __global const
     volume += (size_t)m[3] * side * side * width;
     for (int start = begin; start < count; start += CHUNK) {
         const int length = min(CHUNK, count - start);
-        float *yr = (float *)zr, *yi = (float *)zi;
-        for (int i = 0; i < length; i++) {
-            const float u = kx[start + i], v = ky[start + i];
-            const float2 value = sample(volume, FMA(ax, u, bx * v), FMA(ay, u, by * v), FMA(az, u, bz * v), side, width);
-            yr[i] = value.x;
-            yi[i] = value.y;
-        }
+        for (int j = 0; j < length / VW; j++)
+            sample_points(volume, kx + start + j * VW, ky + start + j * VW, along_u, along_v, &zr[j], &zi[j], side, width);
         const float norm = weigh_slice(zr, zi, a + start, w + start, stride, length);
         add_shifts(zr, zi, norm, phase + start, hyp_shift, log_weight, pair_start[pair], pair_start[pair + 1], stride, length);
     }

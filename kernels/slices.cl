@@ -19,7 +19,7 @@
  * turns         (4,9)                     small rotations                                                 in
  * blurred       (K,side,side,width) float2   mean of the volumes over them, zero beyond the radius         out
  *
- * launch: make_slices, mean_slices (rings, D); blur_volume (K side, side)
+ * launch: make_slices, mean_slices (rings, D); blur_volume (K side, side).   macros: VW, of which whole rings are multiples
  * twins: reference.make_slices, reference.mean_slices, reference.blur_volume
  */
 #include "fourier.h"
@@ -41,19 +41,23 @@ __kernel void make_slices(__global const float2 *restrict volume, __global const
     const int start = rings[r].s0, half_points = rings[r].s1;
     __global const float *m = rows + 8 * (size_t)d;
     __global float *re = slice + (size_t)d * 2 * circle + rings[r].s2, *im = re + circle;
-    const float ax = m[0], ay = m[1], az = m[2], bx = m[4], by = m[5], bz = m[6];
-    float sum = 0.0f;
+    const float4 along_u = (float4)(m[0], m[1], m[2], 0.0f), along_v = (float4)(m[4], m[5], m[6], 0.0f);
     volume += (size_t)m[3] * side * side * width;
-    for (int a = 0; a < half_points; a++) {
-        const float u = kx[start + a], v = ky[start + a];
-        const float2 y = sample(volume, FMA(ax, u, bx * v), FMA(ay, u, by * v), FMA(az, u, bz * v), side, width);
-        re[a] = re[a + half_points] = y.x;
-        im[a] = y.y;
-        im[a + half_points] = -y.y;
-        sum += FMA(y.x, y.x, y.y * y.y);
+    for (int a = 0; a < half_points; a += VW) {
+        FV x, y;
+        sample_points(volume, kx + start + a, ky + start + a, along_u, along_v, &x, &y, side, width);
+        STORE(x, re + a);
+        STORE(y, im + a);
+    }
+    /* What pads have left beyond half a turn is written over here. */
+    for (int a = 0; a < half_points; a += VW) {
+        STORE_ANY(LOAD(re + a), re + half_points + a);
+        STORE_ANY(-LOAD(im + a), im + half_points + a);
     }
     close_circle(re, im, 2 * half_points);
-    power[at] = sum / (float)half_points;
+    FV sum = (FV)(0.0f);
+    for (int a = 0; a < 2 * half_points; a += VW) sum = FMA(LOAD(re + a), LOAD(re + a), FMA(LOAD(im + a), LOAD(im + a), sum));
+    power[at] = SUM_LANES(sum) / (float)(2 * half_points);
     lost[at] = excess[r] * power[at];
 }
 

@@ -294,7 +294,7 @@ class DeviceKernels:
     def _launch(self, file: str, kernel: str, size: tuple[int, ...], *args: Any, **macros: int) -> None:
         tuning = self.tuning
         given = {"MULADD": tuning.muladd}
-        if file in ("score.cl", "cells.cl", "backproject.cl"):
+        if file in ("score.cl", "slices.cl", "cells.cl", "backproject.cl"):
             given["VW"] = tuning.vector_width
         if file == "score.cl":
             given |= {"TM": tuning.score_rows, "TRACK": 0}

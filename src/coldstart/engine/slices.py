@@ -77,7 +77,7 @@ class Projector:
         self._session = session
         self._rings = rings
         self._grid_program = session.program("grid.cl", MULADD=session.tuning.muladd)
-        self._program = session.program("slices.cl", MULADD=session.tuning.muladd)
+        self._program = session.program("slices.cl", VW=session.tuning.vector_width, MULADD=session.tuning.muladd)
 
     def slices(self, volume: FourierMap, turn: NDArray[np.float64], level: int, rings: int) -> SliceTable:
         """Slices at the centres of a level's cells, on its first rings."""
