@@ -33,7 +33,7 @@ def run_advice(result: RunResult) -> list[Advice]:
 
 
 def _noise_advice(numbers: Sequence[int], several: bool) -> Advice:
-    seen = f"{_maps(numbers, several)} noise: the halves do not agree even at the initial resolution."
+    seen = f"{_maps(numbers, several)} noise: the particles show no structure in common."
     if several:
         return Advice(
             seen,
