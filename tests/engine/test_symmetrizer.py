@@ -83,16 +83,6 @@ def test_every_class_is_symmetrized_by_itself(symmetrized, volumes):
         np.testing.assert_array_equal(symmetrized(volumes[number : number + 1], group)[0], both[number])
 
 
-def test_without_symmetry_nothing_is_touched(session, symmetrized, volumes, rng):
-    none = Symmetrizer(session, point_group("C1"))
-    assert none.padding == 1
-    assert symmetrized(volumes, point_group("C1")) is volumes
-    numerator = rng.standard_normal((2, 8, 8, 5)) + 1j * rng.standard_normal((2, 8, 8, 5))
-    denominator = rng.random((2, 8, 8, 5))
-    for found, given in zip(none.sums(numerator, denominator, 3.0, 8), (numerator, denominator), strict=True):
-        np.testing.assert_array_equal(found, given)  # beyond the radius too
-
-
 def test_sums_are_those_over_the_operators_up_to_the_radius(session):
     """Of a denominator that is 1 everywhere and a numerator that is twice it: as many as there are operators."""
     group, side = point_group("T"), 16

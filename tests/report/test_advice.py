@@ -1,6 +1,7 @@
 from collections.abc import Callable
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
 from coldstart.model.state import ClassReport, RunResult
@@ -49,3 +50,13 @@ def test_a_class_without_particles_is_empty_but_not_where_no_particle_was_posed(
     (advice,) = run_advice(make_result(3, [0, 2] * 5))
     assert advice.seen.startswith("Class 2 is empty")
     assert run_advice(make_result(3, [])) == []
+
+
+def test_duplicates_are_named_but_not_noise(make_result: MakeResult, make_report: MakeReport) -> None:
+    similarity = np.array([[1.0, 0.8, 0.9], [0.8, 1.0, 0.9], [0.9, 0.9, 1.0]])
+    noise = (make_report(), make_report(), make_report(is_noise=True))
+    advice = run_advice(replace(make_result(3), classes=noise, similarity=similarity))
+    (alike,) = (item for item in advice if "same structure" in item.seen)
+    assert alike.seen.startswith("Classes 1 and 2 (0.80) may be")
+    assert "3" not in alike.seen
+    assert str(alike) == f"{alike.seen} {alike.remedy}"

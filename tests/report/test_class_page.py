@@ -98,8 +98,8 @@ def test_pairs_that_are_alike_are_named(make_result: MakeResult, without_course:
     ]
     assert matrix[1].count('class="alike"') == 2
     text = words(page)
-    assert "Classes 1 and 2 may be the same structure (0.95)." in text
-    assert "Classes 2 and 3 may be" not in text
+    assert "Classes 1 and 2 (0.95) may be the same structure" in text
+    assert "2 and 3 (" not in text
     assert ["like class" in card for card in cards(page)] == [True, True, False]
 
 

@@ -9,7 +9,7 @@ from coldstart.errors import ParameterError
 from coldstart.io.mrc import read_map
 from coldstart.model.particles import Particles
 
-SAME_SIZE = 0.01
+SAME_SIZE = 0.005
 """Relative difference up to which a map and a box are of one size."""
 
 
@@ -26,19 +26,41 @@ def read_box_map(path: Path, particles: Particles, flag: str) -> NDArray[np.floa
     Raises
     ------
     ParameterError
-        If it is no cube of an even side, spans another box, or holds nothing.
+        As `check_box_map`.
     ColdstartError
         As `read_map`.
     """
     volume, voxel_angstrom = read_map(path)
+    check_box_map(volume, voxel_angstrom, particles, f"{flag} {path}")
+    return volume
+
+
+def check_box_map(
+    volume: NDArray[np.floating], voxel_size_angstrom: float | None, particles: Particles, name: str
+) -> None:
+    """Refuse a map that does not go with particles.
+
+    Parameters
+    ----------
+    volume : array
+    voxel_size_angstrom : float or None
+        None where it is not known: the map is then taken to span the box.
+    particles : Particles
+    name : str
+        Of the map, for messages.
+
+    Raises
+    ------
+    ParameterError
+        If it is no cube of an even side, spans another box, or holds nothing.
+    """
     n, box = volume.shape[0], particles.box_angstrom
     if volume.shape != (n, n, n) or n % 2:
-        raise ParameterError(f"{flag} {path} is {volume.shape[::-1]} voxels, but must be a cube with an even side")
-    extent = n * (voxel_angstrom or box / n)
+        raise ParameterError(f"{name} is {volume.shape[::-1]} voxels, but must be a cube with an even side")
+    extent = n * (voxel_size_angstrom or box / n)
     if abs(extent - box) > SAME_SIZE * box:
         raise ParameterError(
-            f"{flag} {path} spans {extent:.1f} Å, but the particles' box is {box:.1f} Å: give a map over the same box"
+            f"{name} spans {extent:.1f} Å, but the particles' box is {box:.1f} Å: pad, crop or resample it to that box"
         )
     if not np.isfinite(volume).all() or not volume.any():
-        raise ParameterError(f"{flag} {path} is empty or holds values that are not numbers: give another map")
-    return volume
+        raise ParameterError(f"{name} is empty or holds values that are not numbers: give another map")

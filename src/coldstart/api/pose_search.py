@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from coldstart.api.maps import check_box_map
 from coldstart.errors import ParameterError
 from coldstart.model.particles import ImageSource, Particles
 from coldstart.model.pose_grid import ShiftGrid
@@ -19,9 +20,6 @@ if TYPE_CHECKING:
     from coldstart.engine.posing import PosedBatch, Poser
 
 OnBatch = Callable[[int, int], None]
-
-SAME_SIZE = 0.005
-"""Boxes whose sides differ by less than this share are the same box."""
 
 FINEST_STEP_DEG = 0.25
 """Cells of finer grids than that of 0.234 degrees have numbers beyond 32 bits."""
@@ -142,7 +140,8 @@ def search_poses(
     _check_step(angular_step_deg)
     volumes = volume if volume.ndim == 4 else volume[None]
     for each in volumes:
-        _check_map(each, voxel_size_angstrom, particles, radius)
+        check_box_map(each, voxel_size_angstrom, particles, "the map")
+    _check_detail(volumes, particles, radius)
     grid = shifts or shift_grid(params, radius)
     levels = posing_stages(radius, angular_step_deg, params.bound_sigmas)
     with open_session(params.device, params.threads) as session:
@@ -243,19 +242,8 @@ def _check_step(angular_step_deg: float | None) -> None:
         )
 
 
-def _check_map(
-    volume: NDArray[np.floating], voxel_size_angstrom: float | None, particles: Particles, radius: float
-) -> None:
-    n, box = volume.shape[0], particles.box_angstrom
-    if volume.shape != (n, n, n) or n % 2:
-        raise ParameterError(f"the map has {volume.shape} voxels: give a cube of even side")
-    if not np.isfinite(volume).all():
-        raise ParameterError("the map holds values that are not numbers: mend it first")
-    if voxel_size_angstrom is not None and abs(n * voxel_size_angstrom - box) > SAME_SIZE * box:
-        raise ParameterError(
-            f"the map of {n} voxels of {voxel_size_angstrom:g} Å spans {n * voxel_size_angstrom:g} Å, the images' box "
-            f"{box:g} Å: pad, crop or resample the map to that box"
-        )
+def _check_detail(volumes: NDArray[np.floating], particles: Particles, radius: float) -> None:
+    n, box = volumes.shape[1], particles.box_angstrom
     if n / 2 - 1 < radius:
         raise ParameterError(
             f"a map of {n} voxels over {box:g} Å holds detail to {box / (n / 2 - 1):.1f} Å, not {box / radius:.1f} Å: "

@@ -131,6 +131,8 @@ class JobRecord:
         write_text_atomically(folder.report_path, render_report(content))
 
     def _summary(self, result: RunResult, count: int) -> Summary:
+        from coldstart.report.advice import run_advice  # matplotlib again
+
         used = int(result.poses.used.sum())
         return Summary(
             status="stopped" if result.stopped_early else "completed",
@@ -151,7 +153,7 @@ class JobRecord:
             converged=result.converged,
             search=SearchSummary.of(result.iterations) if result.iterations else None,
             verify_bound=result.iterations[-1].audit if result.iterations else None,
-            notes=result.notes,
+            notes=(*result.notes, *map(str, run_advice(result))),
         )
 
 

@@ -25,7 +25,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from coldstart.compute.session import Session
-from coldstart.engine.classes import ClassWatch, effective_classes, judge_classes
+from coldstart.engine.classes import ClassWatch, class_reports, effective_classes
 from coldstart.engine.expectation import Hypotheses
 from coldstart.engine.final_pass import pose_all
 from coldstart.engine.gradient import Gradient
@@ -46,6 +46,7 @@ from coldstart.engine.schedule import (
 )
 from coldstart.engine.start import (
     MEAN_CTF_SQUARED,
+    NOISE_SAMPLE,
     find_inflation,
     initial_noise,
     map_variant,
@@ -54,13 +55,16 @@ from coldstart.engine.start import (
     signal_power,
 )
 from coldstart.engine.update import MapState, enlarge, resize_maps
+from coldstart.model.alignment import class_similarity_matrix
 from coldstart.model.noise import NoiseModel
 from coldstart.model.particles import ImageSource, Particles
 from coldstart.model.pose_grid import rotation_grid
 from coldstart.model.state import IterationStats, RunResult, Snapshot
 from coldstart.params import AbInitioParams
 
-NOISE_SAMPLE = 1000
+COMPARED_RADII = 2
+"""The maps of classes are compared up to so many times the initial radius."""
+
 AUDIT_EVERY = 50
 """Iterations from one audit of the search to the next, where audits are asked for."""
 
@@ -113,7 +117,6 @@ def abinitio(
     posed = pose_all(job, state, history[-1])
     history.append(posed.stats)
     yield job.snapshot(posed.volumes, posed.stats)
-    judged = judge_classes(posed, particles.box_angstrom, job.plan.initial_radius)
     return RunResult(
         volumes=enlarge(posed.volumes, particles.box_px),
         pixel_size_angstrom=particles.pixel_size_angstrom,
@@ -124,10 +127,10 @@ def abinitio(
         peak_device_bytes=session.peak_bytes,
         stopped_early=stopped,
         converged=job.has_converged(state),
-        classes=judged.reports,
-        similarity=judged.similarity,
+        classes=class_reports(posed, particles.box_angstrom, job.plan.initial_radius),
+        similarity=class_similarity_matrix(posed.volumes, COMPARED_RADII * job.plan.initial_radius),
         symmetry=job.group.name,
-        notes=(*state.classes.notes, *judged.notes),
+        notes=state.classes.notes,
     )
 
 

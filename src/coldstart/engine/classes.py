@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from itertools import combinations
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,10 +11,9 @@ from scipy.special import logsumexp, softmax
 from coldstart.engine.expectation import SINK_SHARE, Blending
 from coldstart.engine.monitor import map_holds
 from coldstart.engine.posing import PosedRun
-from coldstart.model.alignment import class_similarity_matrix
 from coldstart.model.fsc import resolution_at
-from coldstart.model.shape import FLAT_RATIO, flatness
-from coldstart.model.state import SAME_MAP, ClassReport
+from coldstart.model.shape import flatness
+from coldstart.model.state import ClassReport
 
 MEMORY = 0.1
 """Weight of a minibatch in the running share of a class."""
@@ -35,9 +32,6 @@ MOST_GROWTH = 2.0
 
 SINK_CLASSES = 3
 """From so many classes on, one that takes nearly all images is damped."""
-
-COMPARED_RADII = 2
-"""Maps are compared up to so many times the initial radius."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,30 +123,13 @@ class ClassWatch:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class Judgement:
-    """What is said of the classes in the end.
-
-    Attributes
-    ----------
-    reports : tuple of ClassReport
-    similarity : (K, K) float64
-        Correlation of the maps, aligned in the better of both hands.
-    notes : tuple of str
-    """
-
-    reports: tuple[ClassReport, ...]
-    similarity: NDArray[np.float64]
-    notes: tuple[str, ...]
-
-
-def judge_classes(posed: PosedRun, box_angstrom: float, initial_radius: float) -> Judgement:
-    """Report on each class and compare them with each other."""
+def class_reports(posed: PosedRun, box_angstrom: float, initial_radius: float) -> tuple[ClassReport, ...]:
+    """What there is to say of each class after the last pass."""
     own = posed.table.class_index
     counts = np.bincount(own, minlength=len(posed.volumes))
     evidence = np.bincount(own, posed.table.log_likelihood, minlength=len(counts)) / np.maximum(counts, 1)
     holds = map_holds(posed.half_correlation, initial_radius) & (evidence > 0.0) & (counts > 0)
-    reports = tuple(
+    return tuple(
         ClassReport(
             share=float(count / max(counts.sum(), 1)),
             resolution_angstrom=max(resolution_at(curve, 0.5, box_angstrom), posed.stats.resolution_angstrom),
@@ -162,29 +139,6 @@ def judge_classes(posed: PosedRun, box_angstrom: float, initial_radius: float) -
         )
         for volume, curve, count, hold in zip(posed.volumes, posed.half_correlation, counts, holds, strict=True)
     )
-    similarity = class_similarity_matrix(posed.volumes, COMPARED_RADII * initial_radius)
-    return Judgement(reports, similarity, (*_map_notes(reports), *_duplicate_notes(similarity, reports)))
-
-
-def _map_notes(reports: tuple[ClassReport, ...]) -> Iterator[str]:
-    for number, report in enumerate(reports, 1):
-        name = f"Class {number}" if len(reports) > 1 else "The map"
-        if report.is_noise:
-            yield f"{name} is noise: its particles show no structure in common."
-        elif report.flatness < FLAT_RATIO:
-            yield (
-                f"{name} is flat like a disc: its squared thickness is {report.flatness:.2f} of its squared width. "
-                "Try another seed or larger minibatches; with a symmetry imposed, try C1."
-            )
-
-
-def _duplicate_notes(similarity: NDArray[np.float64], reports: tuple[ClassReport, ...]) -> Iterator[str]:
-    for first, second in combinations(range(len(reports)), 2):
-        if similarity[first, second] >= SAME_MAP and not (reports[first].is_noise or reports[second].is_noise):
-            yield (
-                f"Classes {first + 1} and {second + 1} look like the same structure "
-                f"(correlation {similarity[first, second]:.2f}, in the better of both hands)."
-            )
 
 
 def effective_classes(class_posterior: NDArray[np.float64]) -> float:

@@ -60,13 +60,14 @@ def pose_all(parts: RunParts, state: RunState, last: IterationStats) -> PosedRun
     shifts, levels = shift_grid(parts.params, radius), stages(radius, POSING, parts.params.bound_sigmas)
     slices = parts.search.prepare(parts.on_device(state.map.volume), np.eye(3), levels)
     all_particles = _Pass(parts, state, slices, shifts, levels)
-    updater = parts.updater(radius, symmetric=parts.group.order > 1)
+    symmetric = parts.group.order > 1
+    updater, symmetrizer = parts.updater(radius, symmetric=symmetric), parts.symmetrizer if symmetric else None
     halves = [Gradient.zero(parts.params.classes, updater.side, parts.rings.plane.rings) for _ in range(2)]
     rows, others = _particles(parts, state)
     posed: list[PosedBatch] = []
     for part in all_particles.posed(rows, used=True):
         halves[len(posed) % 2] += parts.backprojector.run(
-            part.batch, part.found, slices, radius, updater.side, parts.symmetrizer, residual=False
+            part.batch, part.found, slices, radius, updater.side, symmetrizer, residual=False
         )
         posed.append(part)
     posed += all_particles.posed(others, used=False)

@@ -17,7 +17,7 @@ from coldstart.engine.images import Minibatch
 from coldstart.engine.rings import Rings
 from coldstart.engine.search import MapSlices
 from coldstart.engine.slices import Projector
-from coldstart.engine.symmetrizer import Symmetrizer, widened
+from coldstart.engine.symmetrizer import INSERTION_PADDING, Symmetrizer, widened
 from coldstart.model.pose_grid import rotation_grid
 
 FIXED_POINT_BITS = 59
@@ -97,7 +97,7 @@ class Backprojector:
         }
         gathered = self._gather(entries, found, radius)
         cells = (keys * grid.in_plane if on_rings else keys).astype(np.int32)
-        padding = 1 if symmetrizer is None else symmetrizer.padding
+        padding = 1 if symmetrizer is None else INSERTION_PADDING
         rows = self._projector.rotation_rows("slice rows", grid, cells, slices.turn, padding)
         total = self._insert(batch, rows, gathered, found, radius, padding * side)
         numerator, denominator = _friedel(total[..., 0] + 1j * total[..., 1]), _friedel(total[..., 2])
@@ -105,9 +105,7 @@ class Backprojector:
         if residual:
             power = self._residual(batch, gathered, keys, found, slices, found.view.table.plane.rings_within(radius))
         if symmetrizer is not None:
-            if padding > 1:
-                numerator, denominator = widened(numerator), widened(denominator)
-            numerator, denominator = symmetrizer.sums(numerator, denominator, radius, side)
+            numerator, denominator = symmetrizer.sums(widened(numerator), widened(denominator), radius, side)
         return Gradient(numerator, denominator, power)
 
     def _gather(

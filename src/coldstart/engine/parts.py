@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -71,7 +72,6 @@ class RunParts:
         self.loader = MinibatchLoader(session, particles, self.preparer, self.rings)
         self.search = PoseSearch(session, self.loader)
         self.auditor = Auditor(session, self.loader, self.search)
-        self.symmetrizer = Symmetrizer(session, self.group)
         self.backprojector = Backprojector(session, self.rings, self.search.projector)
         self._updaters: dict[tuple[int, bool], MapUpdater] = {}
 
@@ -85,6 +85,11 @@ class RunParts:
             group = self.group if symmetric else point_group("C1")
             self._updaters[side, symmetric] = MapUpdater(self.params, side, group)
         return self._updaters[side, symmetric]
+
+    @cached_property
+    def symmetrizer(self) -> Symmetrizer:
+        """Imposes the point group; without one it is never asked for, nor its kernel built."""
+        return Symmetrizer(self.session, self.group)
 
     def is_symmetric(self, now: Progress) -> bool:
         """Whether the point group is imposed: not before the initial phase has found what its axes are."""

@@ -19,14 +19,13 @@ from coldstart.engine.sampling import Sampler
 from coldstart.engine.schedule import POSING, stages
 from coldstart.engine.search import INDEPENDENT, MapSlices, PoseSearch, Stage
 from coldstart.engine.slices import FourierMap
+from coldstart.engine.start import NOISE_SAMPLE
 from coldstart.engine.update import PADDING, MapUpdater
 from coldstart.model.particles import ImageSource, Particles
 from coldstart.model.pose_grid import COARSE_STEP_DEG, ShiftGrid, rotation_grid
 from coldstart.model.state import BoundAudit, IterationStats, PoseTable, StageCount, add_stages
 from coldstart.model.symmetry import point_group
 from coldstart.params import AbInitioParams
-
-NOISE_SAMPLE = 1000
 
 
 @dataclass(frozen=True, slots=True)

@@ -159,17 +159,18 @@ class PoseSearch:
             self.score(found, view, slices, inner, stage.radius)
             window = self._window(view, slices, stage)
             survey = self._lists.survey(found, stage.rule, window, self._offset(len(batch) * groups, rng))
+            statistics = self._statistics(survey, len(batch))
             products = found.hypotheses * (self._points(stage.radius, stage.level) - self._points(inner, stage.level))
             candidates, inner = found.hypotheses, stage.radius
             found, kept = self._follow(found, survey, following, shifts, slices.volume.classes)
-            tally.add(stage, candidates, kept, products, self._limited(survey, groups))
+            tally.add(stage, candidates, kept, products, statistics)
             if following is not None and (following.level > stage.level or following.sweep):
                 inner = 0.0
         last = stages[-1]
         poses = slices.volume.classes * len(rotation_grid(last.level)) * view.phase.shape[0]
         exhaustive = len(batch) * poses * self._points(last.radius, last.level)
         return self._hypotheses(
-            self._downloaded(found, survey, slices, view.phase.shape[0]), blending, view, tally, exhaustive
+            self._downloaded(found, statistics, slices, view.phase.shape[0]), blending, view, tally, exhaustive
         )
 
     def score_coarse(self, batch: Minibatch, view: View, table: SliceTable, radius: float) -> DeviceArray:
@@ -207,7 +208,8 @@ class PoseSearch:
         log_sums = self.score_coarse(batch, view, slices.tables[0], stages[0].radius)
         window = self.bound.window(view, slices.tables[0], 0.0)
         offset = self._offset(len(batch) * slices.volume.classes, None)
-        return self._ess(self._lists.survey_rotations(log_sums, Rule(1.0, 1), window, offset), len(batch))
+        survey = self._lists.survey_rotations(log_sums, Rule(1.0, 1), window, offset)
+        return np.asarray(self._statistics(survey, len(batch))[..., 1].mean(axis=1))
 
     def _coarse(
         self, batch: Minibatch, slices: MapSlices, shifts: ShiftGrid, stages: tuple[Stage, ...],
@@ -221,8 +223,9 @@ class PoseSearch:
         survey = self._lists.survey_rotations(log_sums, first.rule, window, self._offset(len(batch) * groups, rng))
         found = self._lists.rotations(log_sums, survey, len(shifts.coarse))
         poses = len(batch) * slices.volume.classes * len(rotation_grid(0)) * len(shifts.coarse)
-        tally.ess_rotations = self._ess(survey, len(batch))
-        tally.add(first, poses, found.hypotheses, poses * self._points(first.radius, 0), self._limited(survey, groups))
+        statistics = self._statistics(survey, len(batch))
+        tally.ess_rotations = statistics[..., 1].mean(axis=1)
+        tally.add(first, poses, found.hypotheses, poses * self._points(first.radius, 0), statistics)
         return found
 
     def _follow(
@@ -254,15 +257,11 @@ class PoseSearch:
         plane = self._rings.table(level).plane
         return int(np.searchsorted(plane.points, plane.count(radius)))
 
-    def _ess(self, survey: Survey, images: int) -> NDArray[np.float64]:
-        ess = self._session.download(survey.statistics)[:, 1].astype(np.float64)
-        return np.asarray(ess.reshape(images, -1).mean(axis=1))
+    def _statistics(self, survey: Survey, images: int) -> NDArray[np.float64]:
+        """Of the rows of each image, (B, groups, 4) float64, as `Survey` has them."""
+        return self._session.download(survey.statistics).astype(np.float64).reshape(images, -1, 4)
 
-    def _limited(self, survey: Survey, groups: int) -> NDArray[np.bool_]:
-        limited = self._session.download(survey.statistics)[:, 3] > 0
-        return np.asarray(limited.reshape(-1, groups).any(axis=1))
-
-    def _downloaded(self, found: Candidates, survey: Survey, slices: MapSlices, shifts: int) -> Found:
+    def _downloaded(self, found: Candidates, statistics: NDArray[np.float64], slices: MapSlices, shifts: int) -> Found:
         download = self._session.download
         pair = np.repeat(np.arange(found.pairs), np.diff(download(found.pair_start)))
         return Found(
@@ -275,7 +274,7 @@ class PoseSearch:
             shift=download(found.hyp_shift),
             weight=download(found.value).astype(np.float64),
             boost=download(found.boost).astype(np.float64),
-            statistics=download(survey.statistics).astype(np.float64),
+            statistics=statistics.reshape(-1, 4),
         )
 
     @staticmethod
@@ -313,7 +312,8 @@ class _Tally:
         self.limited = np.zeros(images, np.bool_)
         self.stages: list[StageCount] = []
 
-    def add(self, stage: Stage, candidates: int, kept: int, products: int, limited: NDArray[np.bool_]) -> None:
-        """Count a stage."""
+    def add(self, stage: Stage, candidates: int, kept: int, products: int, statistics: NDArray[np.float64]) -> None:
+        """Count a stage, given the statistics (B, groups, 4) of its survey."""
+        limited = np.asarray((statistics[..., 3] > 0).any(axis=1))
         self.limited = self.limited | limited
         self.stages.append(StageCount(stage.level, stage.radius, len(limited), candidates, kept, products))

@@ -14,6 +14,9 @@ from coldstart.model.noise import NoiseModel
 from coldstart.model.pose_grid import ShiftGrid, rotation_grid
 from coldstart.params import AbInitioParams
 
+NOISE_SAMPLE = 1000
+"""Images whose background says what the noise is."""
+
 SIGNAL_SHARE = 0.5
 """A random map explains nothing; one as strong as the truth would sharpen the posteriors all the same."""
 

@@ -39,11 +39,6 @@ class Symmetrizer:
         self.group = group
         self._program = session.program("symmetrize.cl", MULADD=session.tuning.muladd)
 
-    @property
-    def padding(self) -> int:
-        """Points a cycle a box that a grid to be symmetrised has; 1 without symmetry."""
-        return 1 if self.group.order == 1 else INSERTION_PADDING
-
     def sums(
         self, numerator: NDArray[np.complexfloating], denominator: NDArray[np.floating], radius: float, side: int
     ) -> tuple[NDArray[np.complex128], NDArray[np.float64]]:
@@ -51,15 +46,13 @@ class Symmetrizer:
 
         Parameters
         ----------
-        numerator, denominator : (K, padding side, padding side, padding side // 2 + 1)
-            On the grid of `padding` points a cycle a box; whole, that is with both ends of the plane x = 0.
+        numerator, denominator : (K, 2 side, 2 side, side + 1)
+            On the grid of INSERTION_PADDING points a cycle a box; whole, with both ends of the plane x = 0.
 
         Returns
         -------
         (K, side, side, side // 2 + 1) complex128, float64
         """
-        if self.group.order == 1:
-            return np.asarray(numerator, dtype=np.complex128), np.asarray(denominator, dtype=np.float64)
         session, (classes, fine_side, _, fine_width) = self._session, numerator.shape
         columns = (numerator.real, numerator.imag, denominator, np.zeros_like(denominator))
         fine = session.upload("fine grid", np.stack(columns, axis=-1).astype(np.float32))
@@ -67,8 +60,8 @@ class Symmetrizer:
         width = side // 2 + 1
         out = session.array("symmetrized", (classes, side, side, width, 4), np.float32)
         self._program.launch(
-            "symmetrize", (side, side, classes), fine, operators, out, self.group.order, self.padding, float(radius),
-            side, width, fine_side, fine_width,
+            "symmetrize", (side, side, classes), fine, operators, out, self.group.order, INSERTION_PADDING,
+            float(radius), side, width, fine_side, fine_width,
         )  # fmt: skip
         total = session.download(out).astype(np.float64)
         return total[..., 0] + 1j * total[..., 1], total[..., 2]

@@ -152,8 +152,6 @@ class MapUpdater:
 
     def symmetrized(self, volumes: NDArray[np.float32], symmetrizer: Symmetrizer) -> NDArray[np.float32]:
         """Maps (K, side, side, side) averaged over a point group."""
-        if symmetrizer.group.order == 1:
-            return volumes
         padded = self.sliceable(volumes)
         sums, _ = symmetrizer.sums(padded, np.zeros(padded.shape), 0.5 * self.side - 2, self.side)
         return np.stack([volume_of(total) for total in sums / symmetrizer.group.order]).astype(np.float32)

@@ -1,4 +1,4 @@
-"""What to try where a map came out badly."""
+"""What to try where a map came out badly: for the report, and as notes for summary.json and the terminal."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from coldstart.model.shape import FLAT_RATIO
 from coldstart.model.state import RunResult
 from coldstart.report.class_cards import class_flags
+from coldstart.report.similarity import Pair, alike_pairs
 from coldstart.report.text import listed
 
 
@@ -16,9 +17,12 @@ class Advice:
     seen: str
     remedy: str
 
+    def __str__(self) -> str:
+        return f"{self.seen} {self.remedy}"
+
 
 def run_advice(result: RunResult) -> list[Advice]:
-    """Advice on classes of noise, flat maps and empty classes; none where all went well."""
+    """Advice on classes of noise, flat maps, empty classes and duplicates; none where all went well."""
     numbered = list(enumerate(class_flags(result), 1))
     found = {flag: [number for number, own in numbered if flag in own] for flag in ("noise", "flat", "empty")}
     several = len(result.volumes) > 1
@@ -29,6 +33,8 @@ def run_advice(result: RunResult) -> list[Advice]:
         advice.append(_flat_advice(result, found["flat"]))
     if found["empty"]:
         advice.append(_empty_advice(found["empty"]))
+    if pairs := alike_pairs(result):
+        advice.append(_alike_advice(pairs))
     return advice
 
 
@@ -69,6 +75,14 @@ def _empty_advice(numbers: Sequence[int]) -> Advice:
     return Advice(
         f"{which} empty: every particle is more probable in another one.",
         "Fewer classes may do; or try another seed, or larger minibatches.",
+    )
+
+
+def _alike_advice(pairs: Sequence[Pair]) -> Advice:
+    named = listed(f"{pair.first} and {pair.second} ({pair.correlation:.2f})" for pair in pairs)
+    return Advice(
+        f"Classes {named} may be the same structure, by the correlation of their maps in the better of both hands.",
+        "Fewer classes may do; two conformations of one particle come out alike as well.",
     )
 
 

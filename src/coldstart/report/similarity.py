@@ -23,32 +23,24 @@ class Cell:
     alike: bool
 
 
-@dataclass(frozen=True, slots=True)
-class SimilarityMatrix:
-    """The matrix, row by row, and the pairs in it that are alike."""
-
-    rows: list[list[Cell]]
-    pairs: list[Pair]
-
-
 def alike_pairs(result: RunResult) -> list[Pair]:
-    """The pairs of classes whose maps may be the same structure."""
+    """The pairs of classes whose maps may be the same structure; noise is like nothing."""
     count = _compared(result)
     pairs = (
         Pair(row + 1, column + 1, float(result.similarity[row, column]))
         for row in range(count)
         for column in range(row + 1, count)
     )
-    return [pair for pair in pairs if pair.correlation >= SAME_MAP]
+    noise = {number for number, report in enumerate(result.classes, 1) if report.is_noise}
+    return [pair for pair in pairs if pair.correlation >= SAME_MAP and not noise & {pair.first, pair.second}]
 
 
-def similarity_matrix(result: RunResult) -> SimilarityMatrix | None:
-    """The matrix of a run; None where there are no two classes, or they were not compared."""
+def similarity_matrix(result: RunResult) -> list[list[Cell]] | None:
+    """The matrix of a run, row by row; None where there are no two classes, or they were not compared."""
     count = _compared(result)
     if count < 2:
         return None
-    rows = [[_cell(result, row, column) for column in range(count)] for row in range(count)]
-    return SimilarityMatrix(rows, alike_pairs(result))
+    return [[_cell(result, row, column) for column in range(count)] for row in range(count)]
 
 
 def _compared(result: RunResult) -> int:
