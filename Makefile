@@ -55,6 +55,8 @@ $(VENV)/.installed: $(VENV)/.made pyproject.toml hatch_build.py
 $(VENV)/.installed-test: $(VENV)/.installed
 	@echo "installing what the tests need into $(VENV)"
 	@$(PYTHON) -m pip install --quiet --group test
+	@$(PYTHON) -c 'import PyQt6.QtWidgets' || \
+	  echo "note: Qt lacks a library of the system: CONTRIBUTING.md lists what the plugin's tests need" >&2
 	@touch $@
 
 $(VENV)/.installed-docs: $(VENV)/.installed
