@@ -4,10 +4,11 @@
  *
  * Kept whole: entries within `window` nats of the best one, and as many more, most probable first, as it takes to keep all but
  * `omitted` of the mass; both in whole bins, of 1/8 nat unless the window is wider than 64 nats. Where that would take more than
- * `limit` entries, the row is sampled: the threshold is the lowest at which sum min(1, p / threshold) <= limit, entries above it are kept, and of those below a
- * systematic sample in proportion to p, each standing for the mass `threshold`. Sums over the kept entries are then right in the
- * mean, whatever the limit. A row whose offset is negative is cut instead: the bins that hold at most `limit` entries are kept, and
- * always the first. Entries more than 27.6 nats under the best one count as zero, unless they are within the window.
+ * its limit of entries, the row is sampled: the threshold is the lowest at which sum min(1, p / threshold) <= limit, entries above it
+ * are kept, and of those below a systematic sample in proportion to p, each standing for the mass `threshold`. Sums over the kept
+ * entries are then right in the mean, whatever the limit. A row whose offset is negative is cut instead: the bins that hold at most
+ * as many entries are kept, and always the first. A row whose limit is 0 keeps nothing. Entries more than 27.6 nats under the best
+ * one count as zero, unless they are within the window.
  *
  * buffer      shape       unit                                                              in/out
  * row_start   (rows+1,)   first entry of a row                                              in
@@ -15,6 +16,7 @@
  * window      (B,)        nats; row i is of image i / groups                                in
  * value       (entries,)  log weight                                                        in
  * boost       (entries,)  log of the mass an entry stands for over its own                  in (absent: 0)
+ * limits      (rows,)     most entries that a row keeps                                     in
  * statistics  (rows,4)    log sum exp x, ESS, threshold on x, 1 where the limit acted        out
  *
  * launch: one work-item a row.   macros: BINS
@@ -29,12 +31,12 @@
 #define EDGE(bins) fmax(exp(-(float)(bins) / per_nat), FLT_MIN) /* lower edge of that many bins */
 
 __kernel void survey_rows(__global const int *restrict row_start, __global const float *restrict offset, __global const float *restrict window,
-    __global const float *restrict value, __global const float *restrict boost, __global float4 *restrict statistics, const int rows,
-    const int groups, const int boosted, const float omitted, const int limit)
+    __global const float *restrict value, __global const float *restrict boost, __global const int *restrict limits,
+    __global float4 *restrict statistics, const int rows, const int groups, const int boosted, const float omitted)
 {
     const int row = (int)get_global_id(0);
     if (row >= rows) return;
-    const int first = row_start[row], last = row_start[row + 1];
+    const int first = row_start[row], last = row_start[row + 1], limit = limits[row];
     const float near = window[row / groups];
     const float range = fmax(near, RANGE), reach = fmax(near, REACH), per_nat = BINS / range;
     float high = -FLT_MAX, squares = 0.0f, mass[BINS];
@@ -65,7 +67,7 @@ __kernel void survey_rows(__global const int *restrict row_start, __global const
         below += mass[--bins];
         entries -= count[bins];
     }
-    const int limited = entries > limit, cut = offset[row] < 0.0f;
+    const int limited = entries > limit, cut = offset[row] < 0.0f && limit > 0;
     if (limited) {
         bins = BINS;
         below = 0.0f;

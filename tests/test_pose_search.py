@@ -242,7 +242,7 @@ def not_finite(volume: NDArray[np.float32]) -> NDArray[np.float32]:
         (lambda v: {"volume": np.stack([v, v])[:, :30]}, "cube"),
         (lambda v: {"volume": np.stack([v, not_finite(v)])}, "not numbers"),
         (lambda v: {"volume": not_finite(v)}, "not numbers"),
-        (lambda v: {"voxel_size_angstrom": 4.0}, "spans 128 Å.*256 Å"),
+        (lambda v: {"voxel_size_angstrom": 4.0}, "spans 128.0 Å.*256.0 Å"),
         (lambda v: {"volume": v[:16, :16, :16]}, "36.6 Å, not 20.0 Å"),
         (lambda v: {"rows": []}, "at least one"),
         (lambda v: {"rows": [0, 24]}, "row 24"),

@@ -7,7 +7,7 @@ from coldstart.demo.simulate import random_ctf
 from coldstart.engine import reference
 from coldstart.engine.audit import Auditor
 from coldstart.engine.rings import FINEST_LEVEL
-from coldstart.engine.search import Stage
+from coldstart.engine.stage import Stage
 from coldstart.model.pose_grid import ShiftGrid, rotation_grid
 from coldstart.model.so3 import random_rotations
 

@@ -102,7 +102,9 @@ def test_stages_are_told_apart_by_their_first_kernel():
 
     launches = [Launched("ring_powers", 1.0), Launched(FIRST_OF_A_STAGE, 1.5), Launched("score_grid", 2.0)]
     launches += [Launched(FIRST_OF_A_STAGE, 4.0), Launched("score_cells", 4.5)]
-    assert stage_seconds(launches, 0.5, 7.0).tolist() == [3.5, 3.0]
+    assert stage_seconds(launches, 0.5, 7.0, 1).tolist() == [3.5, 3.0]
+    launches += [Launched(FIRST_OF_A_STAGE, 7.0)]  # a second look
+    assert stage_seconds(launches, 0.5, 9.0, 1).tolist() == [3.5, 5.0]
 
 
 def test_a_benchmark_needs_profiling(truth, session):

@@ -6,7 +6,7 @@ from scipy.stats import binom, norm
 from coldstart.demo.simulate import random_ctf
 from coldstart.engine import reference
 from coldstart.engine.grid_score import GridScorer
-from coldstart.engine.search import Stage
+from coldstart.engine.stage import Stage
 from coldstart.model.pose_grid import ShiftGrid, rotation_grid
 from coldstart.model.so3 import matrix_to_euler, random_rotations
 

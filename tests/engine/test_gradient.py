@@ -8,8 +8,9 @@ from coldstart.engine.expectation import Hypotheses
 from coldstart.engine.gradient import Backprojector, Gradient
 from coldstart.engine.images import ImagePreparer, Minibatch, MinibatchLoader
 from coldstart.engine.rings import FINEST_LEVEL, Rings
-from coldstart.engine.search import MapSlices, PoseSearch, Stage
+from coldstart.engine.search import MapSlices, PoseSearch
 from coldstart.engine.slices import FourierMap
+from coldstart.engine.stage import Stage
 from coldstart.engine.symmetrizer import Symmetrizer
 from coldstart.engine.update import PADDING, MapUpdater
 from coldstart.model.fsc import fourier_shell_correlation

@@ -6,13 +6,14 @@ import pytest
 from coldstart.demo.simulate import random_ctf
 from coldstart.engine.expectation import Blending
 from coldstart.engine.rings import FINEST_LEVEL
-from coldstart.engine.search import Stage
+from coldstart.engine.stage import Stage
 from coldstart.model.pose_grid import ShiftGrid, rotation_grid
 from coldstart.model.so3 import geodesic_distance_deg, random_rotations
 
 RINGS, CLASSES, IMAGES = 10, 3, 12
 SHIFTS = ShiftGrid(0.05, 1 / 24)
-EVERYTHING = 10**6
+EVERYTHING = 10**7
+FEW = range(3)
 JOINT, APART = Blending(), Blending(0.2)
 NAMES = ("image", "rotation", "shift", "within", "posterior", "class_posterior", "map_evidence", "log_evidence", "ess",
          "best_weight", "ess_rotations", "limited")  # fmt: skip
@@ -58,7 +59,7 @@ def searched(rng, truth, search_parts):
 def in_doubt(truth, searched):
     """Searches on maps that are so much alike that some images may be of any class."""
     mean = truth.volumes.mean(axis=0)
-    return searched(mean + np.float32(0.1) * (truth.volumes - mean), variance=6.0)
+    return searched(mean + np.float32(0.2) * (truth.volumes - mean), variance=25.0)
 
 
 def shares_of_classes(found):
@@ -107,9 +108,9 @@ def test_responsibilities_of_an_image_add_up_to_it(in_doubt, blending):
 def test_classes_followed_apart_have_the_posteriors_of_those_that_compete(in_doubt):
     """Whatever the similarity, which is in the responsibilities alone."""
     blendings, levels = (JOINT, Blending(1e-9), Blending(0.5)), stages(limit=EVERYTHING, omitted=1e-6)
-    joint, apart, similar = (in_doubt.run(blending, levels) for blending in blendings)
+    joint, apart, similar = (in_doubt.run(blending, levels, rows=FEW) for blending in blendings)
     assert not (joint.limited | apart.limited).any()
-    assert (joint.class_posterior.max(axis=1) < 0.95).sum() >= 3
+    assert (joint.class_posterior.max(axis=1) < 0.95).any()
     np.testing.assert_allclose(apart.class_posterior, joint.class_posterior, atol=1e-3)
     # A cell of a millionth of the mass of its class is dropped, which may hold a hundredth of it in the end.
     np.testing.assert_allclose(apart.log_evidence, joint.log_evidence, atol=0.02)
@@ -119,13 +120,15 @@ def test_classes_followed_apart_have_the_posteriors_of_those_that_compete(in_dou
 
 @pytest.mark.parametrize(("blending", "limit"), [(JOINT, 48), (APART, 16)], ids=["joint", "apart"])
 def test_sampled_classes_have_their_posteriors_in_the_mean(in_doubt, blending, limit):
-    """Many samples of one image, each weighed with its evidence, which frees them of bias.
+    """Many samples of the image that is most in doubt, each weighed with its evidence, which frees them of bias.
 
     A hundredth is left for what is so seldom drawn that the spread of the samples does not tell of it.
     """
     repeats = 400
-    whole = in_doubt.run(JOINT, stages(limit=EVERYTHING, omitted=1e-6), rows=[0])
-    samples = in_doubt.run(blending, stages(limit=limit), rows=np.zeros(repeats, int))
+    everything = stages(limit=EVERYTHING, omitted=1e-6)
+    row = int(in_doubt.run(JOINT, everything, rows=FEW).class_posterior.max(axis=1).argmin())
+    whole = in_doubt.run(JOINT, everything, rows=[row])
+    samples = in_doubt.run(blending, stages(limit=limit), rows=np.full(repeats, row))
     assert whole.class_posterior.max() < 0.8
     assert not whole.limited.any()
     assert samples.limited.all()

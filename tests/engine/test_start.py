@@ -5,8 +5,9 @@ from coldstart.demo.molecule import molecule_map
 from coldstart.engine import reference
 from coldstart.engine.images import ImagePreparer, MinibatchLoader
 from coldstart.engine.rings import Rings
-from coldstart.engine.search import PoseSearch, Stage
+from coldstart.engine.search import PoseSearch
 from coldstart.engine.slices import FourierMap
+from coldstart.engine.stage import Stage
 from coldstart.engine.start import (
     BISECTIONS,
     MAX_INFLATION,

@@ -152,13 +152,13 @@ class DeviceKernels:
         )  # fmt: skip
         return self._get(log_weight)
 
-    def survey_rows(self, row_start, offset, window, value, boost, groups, omitted, limit):
+    def survey_rows(self, row_start, offset, window, value, boost, groups, omitted, limits):
         """Without a boost where it is None."""
         rows = len(row_start) - 1
         statistics = self._empty((rows, 4))
         self._launch(
             "posterior.cl", "survey_rows", (rows,), row_start, offset, window, value, value if boost is None else boost,
-            statistics, rows, groups, int(boost is not None), float(omitted), limit,
+            np.full(rows, limits, np.int32), statistics, rows, groups, int(boost is not None), float(omitted),
         )  # fmt: skip
         return self._get(statistics)
 

@@ -199,3 +199,17 @@ def test_a_cut_row_keeps_its_best_bins_and_at_least_the_first(kernels, rng, limi
         if statistics[row, 3] and threshold < x.max() - BIN - NATS:
             assert np.count_nonzero(x >= threshold + NATS) <= limit
             assert np.count_nonzero(x >= threshold - BIN - NATS) > limit
+
+
+def test_a_row_with_a_limit_of_its_own(kernels, rng):
+    """And one of 0 keeps nothing, whether it is cut or sampled."""
+    start, value, boost = log_weights(rng, LENGTHS, 0.3)
+    rows = len(LENGTHS)
+    head = start, offsets(rng, rows), np.zeros(rows, np.float32), value, boost, 1, OMITTED
+    limits = np.where(np.arange(rows) % 2, 10_000, 0)
+    found, whole = kernels.survey_rows(*head, limits), kernels.survey_rows(*head, 10_000)
+    np.testing.assert_array_equal(found[1::2], whole[1::2])
+    np.testing.assert_array_equal(found[::2, :2], whole[::2, :2])
+    assert np.isposinf(found[::2, 2]).all()
+    assert (found[::2, 3] == 1).all()
+    np.testing.assert_array_equal(found[:, 2:], np.float32(reference.survey_rows(*head, limits)[:, 2:]) * 1)

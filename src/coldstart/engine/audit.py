@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 from coldstart.compute.session import Session
 from coldstart.engine.grid_score import GridScorer
 from coldstart.engine.images import Minibatch, MinibatchLoader
-from coldstart.engine.search import MapSlices, PoseSearch, Stage
+from coldstart.engine.search import MapSlices, PoseSearch
+from coldstart.engine.stage import Stage
 from coldstart.model.pose_grid import ShiftGrid
 from coldstart.model.state import BoundAudit
 

@@ -21,7 +21,8 @@ from coldstart.engine.gradient import Gradient
 from coldstart.engine.memory import memory_rates
 from coldstart.engine.peak import MatrixProduct, device_peak_gflops, numpy_product
 from coldstart.engine.schedule import LEARNING, POSING, shift_grid, stages
-from coldstart.engine.search import MapSlices, Stage
+from coldstart.engine.search import MapSlices
+from coldstart.engine.stage import Stage
 from coldstart.engine.work import FLOP, KernelTime, kernel_times
 from coldstart.model.particles import ImageSource, Particles
 from coldstart.model.pose_grid import rotation_grid
@@ -274,7 +275,8 @@ class _Measurement:
         first, began = len(launches), time.perf_counter()
         with self._timed("search"):
             found = job.search.run(batch, slices, shifts, self.levels, rng)
-        self.stage_seconds = self.stage_seconds + stage_seconds(launches[first:], began, time.perf_counter())
+        ended, stages = time.perf_counter(), len(self.levels)
+        self.stage_seconds = self.stage_seconds + stage_seconds(launches[first:], began, ended, stages)
         self.found.append(found)
         with self._timed("back-projection"):
             return job.backprojector.run(batch, found, slices, self.radius, self.subject.volumes.shape[1])
@@ -287,10 +289,11 @@ class _Measurement:
         self.seconds[step] += time.perf_counter() - began
 
 
-def stage_seconds(launches: list[Launch], began: float, ended: float) -> NDArray[np.float64]:
-    """(stages,) float64: seconds by the host's clock from the start of each stage of a search to that of the next."""
+def stage_seconds(launches: list[Launch], began: float, ended: float, stages: int) -> NDArray[np.float64]:
+    """(1 + stages,) float64: seconds by the host's clock of the coarse grid, and of each stage in all looks at it."""
     starts = [launch.enqueued for launch in launches if launch.kernel == FIRST_OF_A_STAGE]
-    return np.diff([began, *starts[1:], ended])
+    coarse, *looks = np.diff([began, *starts[1:], ended])
+    return np.array([coarse, *np.reshape(looks, (-1, stages)).sum(axis=0)])
 
 
 def _grid_score(coarse: StageCount, kernels: tuple[KernelTime, ...], rows: int) -> GridScore:

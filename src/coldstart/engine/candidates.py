@@ -103,19 +103,28 @@ class CandidateLists:
         self._program = session.program("candidates.cl", MULADD=session.tuning.muladd)
         self._turn = 0
 
-    def survey_rotations(self, log_sum: DeviceArray, rule: Rule, window: DeviceArray, offset: DeviceArray) -> Survey:
-        """Posteriors over the coarse rotations, of log weights (B, K rotations); as many rows as offsets."""
-        rows = offset.shape[0]
-        rotations = log_sum.shape[0] * log_sum.shape[1] // rows
+    def survey_rotations(
+        self, log_sum: DeviceArray, rule: Rule, window: DeviceArray, offset: DeviceArray,
+        wanted: NDArray[np.bool_] | None = None,
+    ) -> Survey:  # fmt: skip
+        """Posteriors over the coarse rotations, of log weights (B, K rotations); as many rows as offsets.
+
+        Nothing is kept of images that are not wanted, (B,) bool.
+        """
+        rows, images = offset.shape[0], log_sum.shape[0]
+        rotations = images * log_sum.shape[1] // rows
         starts = self._session.upload("row start", np.arange(rows + 1, dtype=np.int32) * rotations)
-        return self._survey(starts, log_sum, None, rule, window, offset)
+        limits = np.full(rows, rule.limit)
+        if wanted is not None:
+            limits[~np.repeat(wanted, rows // images)] = 0
+        return self._survey(starts, log_sum, None, rule.omitted, limits, window, offset)
 
     def survey(self, found: Candidates, rule: Rule, window: DeviceArray, offset: DeviceArray) -> Survey:
         """Posteriors over the candidates."""
         rows = found.pair_first.shape[0] - 1
         starts = self._session.array("row start", (rows + 1,), np.int32)
         self._program.launch("row_starts", (rows + 1,), found.pair_first, found.pair_start, starts)
-        return self._survey(starts, found.value, found.boost, rule, window, offset)
+        return self._survey(starts, found.value, found.boost, rule.omitted, np.full(rows, rule.limit), window, offset)
 
     def rotations(self, log_sum: DeviceArray, survey: Survey, shifts: int) -> Candidates:
         """Every coarse shift of the rotations that survive."""
@@ -183,14 +192,15 @@ class CandidateLists:
         )
 
     def _survey(
-        self, starts: DeviceArray, value: DeviceArray, boost: DeviceArray | None, rule: Rule, window: DeviceArray,
-        offset: DeviceArray,
+        self, starts: DeviceArray, value: DeviceArray, boost: DeviceArray | None, omitted: float,
+        limits: NDArray[np.integer], window: DeviceArray, offset: DeviceArray,
     ) -> Survey:  # fmt: skip
         rows = starts.shape[0] - 1
         statistics = self._session.array("statistics", (rows, 4), np.float32)
         self._posterior.launch(
-            "survey_rows", (rows,), starts, offset, window, value, value if boost is None else boost, statistics,
-            rows, rows // window.shape[0], int(boost is not None), rule.omitted, rule.limit,
+            "survey_rows", (rows,), starts, offset, window, value, value if boost is None else boost,
+            self._session.upload("limits", limits.astype(np.int32)), statistics, rows, rows // window.shape[0],
+            int(boost is not None), omitted,
         )  # fmt: skip
         return Survey(offset, statistics)
 

@@ -15,7 +15,8 @@ place of its Z (docs/method.md, "Classes").
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,6 +33,8 @@ DECISIVE_NATS = 5.0
 """By so many nats noise alone must be the better explanation of an image: a map pays for poses that never occur."""
 
 BISECTIONS = 30
+
+Column = TypeVar("Column", NDArray[np.int64], NDArray[np.int32], NDArray[np.float64])
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +99,24 @@ class Found:
     def of_class(self) -> NDArray[np.int64]:
         """(H,) int64: class of each hypothesis."""
         return self.rotation.astype(np.int64) // len(rotation_grid(self.level))
+
+    def replaced(self, other: Found, images: NDArray[np.bool_]) -> Found:
+        """With what another search of the same minibatch found of some images, (B,) bool."""
+        kept, new = ~images[self.image], images[other.image]
+        order = np.argsort(np.concatenate([self.image[kept], other.image[new]]), kind="stable")
+
+        def joined(own: Column, others: Column) -> Column:
+            return np.concatenate([own[kept], others[new]])[order]
+
+        return replace(
+            self,
+            image=joined(self.image, other.image),
+            rotation=joined(self.rotation, other.rotation),
+            shift=joined(self.shift, other.shift),
+            weight=joined(self.weight, other.weight),
+            boost=joined(self.boost, other.boost),
+            statistics=np.where(np.repeat(images, self.groups)[:, None], other.statistics, self.statistics),
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,8 @@ from coldstart.engine.parts import RunParts, RunState
 from coldstart.engine.poses import join_tables
 from coldstart.engine.posing import PosedBatch, PosedRun, SearchTotals, pose_in_minibatches
 from coldstart.engine.schedule import POSING, shift_grid, stages
-from coldstart.engine.search import MapSlices, Stage
+from coldstart.engine.search import MapSlices
+from coldstart.engine.stage import Stage
 from coldstart.model.pose_grid import ShiftGrid, rotation_grid
 from coldstart.model.state import IterationStats, PoseTable
 

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from coldstart.engine.rings import FINEST_LEVEL
-from coldstart.engine.search import Stage
+from coldstart.engine.stage import Stage
 from coldstart.model.pose_grid import COARSE_STEP_DEG, ShiftGrid
 from coldstart.model.state import Phase
 from coldstart.params import AbInitioParams

@@ -6,7 +6,8 @@ inside each cell. A cell stands for all poses inside it: it is compared by its m
 the best one by more than what the mean may hide (bound.py), and what is dropped holds less than `omitted` of the
 posterior mass. Where that would keep more than the stage's limit, a sample stands for all, in proportion to the
 posterior, so that nothing is left out but by chance; a search for the best pose alone keeps the most probable instead.
-Either is counted.
+Either is counted, and where the most probable cells hold no pose that explains the image, a search for the best pose
+follows more of them (second_look.py).
 
 The poses of all classes compete, so that those of a wrong class are dropped like any wrong pose; only while the classes
 are blurred into each other is each followed apart. Owns kernels/cells.cl.
@@ -14,7 +15,7 @@ are blurred into each other is each followed apart. Owns kernels/cells.cl.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import zip_longest
 
 import numpy as np
@@ -27,49 +28,17 @@ from coldstart.engine.candidates import CandidateLists, Candidates, Rule, Survey
 from coldstart.engine.expectation import Blending, Found, Hypotheses, responsibilities
 from coldstart.engine.grid_score import GridScorer
 from coldstart.engine.images import Minibatch, MinibatchLoader, View
+from coldstart.engine.second_look import unexplained, widened
 from coldstart.engine.slices import FourierMap, Projector, SliceTable
+from coldstart.engine.stage import Stage
 from coldstart.model.pose_grid import ShiftGrid, rotation_grid
-from coldstart.model.state import StageCount
+from coldstart.model.state import StageCount, add_stages
 
 INDEPENDENT = Blending()
 """Every class by itself."""
 
 CHILDREN = 32
 """Cells of the next level inside a cell: 8 rotations x 4 shifts."""
-
-
-@dataclass(frozen=True, slots=True)
-class Stage:
-    """One step of the search.
-
-    Attributes
-    ----------
-    level : int
-        Of the rotation and shift grids; that of the stage before, or the next one.
-    radius : float
-        Rings used up to the end of the stage, in cycles a box.
-    omitted : float
-        Posterior mass of an image that may be dropped at the end of the stage.
-    limit : int
-        Most candidates of an image that are kept.
-    sigmas : float
-        Standard deviations that the true pose's cell may fall behind the best one; 0 leaves it to `omitted`.
-    sweep : bool
-        Whether the stage takes the survivors of the one before, which has the same cells, with all poses around them,
-        which the border of a coarser cell may have cut off.
-    """
-
-    level: int
-    radius: float
-    omitted: float
-    limit: int
-    sigmas: float = 0.0
-    sweep: bool = False
-
-    @property
-    def rule(self) -> Rule:
-        """What survives."""
-        return Rule(self.omitted, self.limit)
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +57,19 @@ class MapSlices:
     volume: FourierMap
     turn: NDArray[np.float64]
     tables: tuple[SliceTable, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Grid:
+    """The coarse grid of a minibatch, scored, and what else every look at it takes."""
+
+    batch: Minibatch
+    view: View
+    log_sums: DeviceArray
+    slices: MapSlices
+    shifts: ShiftGrid
+    groups: int
+    rng: np.random.Generator | None
 
 
 class PoseSearch:
@@ -152,26 +134,21 @@ class PoseSearch:
         self.bound.weigh(batch)
         tally = _Tally(len(batch))
         groups = slices.volume.classes if blending.apart else 1
-        found = self._coarse(batch, slices, shifts, stages, rng, groups, tally)
-        inner = 0.0
-        for stage, following in zip_longest(stages, stages[1:]):
-            view = self._view(batch, stage, shifts, stages)
-            self.score(found, view, slices, inner, stage.radius)
-            window = self._window(view, slices, stage)
-            survey = self._lists.survey(found, stage.rule, window, self._offset(len(batch) * groups, rng))
-            statistics = self._statistics(survey, len(batch))
-            products = found.hypotheses * (self._points(stage.radius, stage.level) - self._points(inner, stage.level))
-            candidates, inner = found.hypotheses, stage.radius
-            found, kept = self._follow(found, survey, following, shifts, slices.volume.classes)
-            tally.add(stage, candidates, kept, products, statistics)
-            if following is not None and (following.level > stage.level or following.sweep):
-                inner = 0.0
+        coarse = self._view(batch, stages[0], shifts, stages)
+        log_sums = self.score_coarse(batch, coarse, slices.tables[0], stages[0].radius)
+        grid = _Grid(batch, coarse, log_sums, slices, shifts, groups, rng)
+        found, view = self._descend(grid, stages, tally)
+        if rng is None and stages[0].sigmas > 0.0:
+            again = unexplained(found, self.bound.slice_power(slices.tables[-1]), stages[0].sigmas)
+            if again.any():
+                looked = _Tally(len(batch))
+                wider, view = self._descend(grid, (widened(stages[0]), *stages[1:]), looked, again)
+                found = found.replaced(wider, again)
+                tally.add_look(looked, again)
         last = stages[-1]
         poses = slices.volume.classes * len(rotation_grid(last.level)) * view.phase.shape[0]
         exhaustive = len(batch) * poses * self._points(last.radius, last.level)
-        return self._hypotheses(
-            self._downloaded(found, statistics, slices, view.phase.shape[0]), blending, view, tally, exhaustive
-        )
+        return self._hypotheses(found, blending, view, tally, exhaustive)
 
     def score_coarse(self, batch: Minibatch, view: View, table: SliceTable, radius: float) -> DeviceArray:
         """Log weights of the coarse rotations summed over shifts, (B, K rotations) float32 on the device."""
@@ -207,23 +184,39 @@ class PoseSearch:
         view = self._view(batch, stages[0], shifts, stages)
         log_sums = self.score_coarse(batch, view, slices.tables[0], stages[0].radius)
         window = self.bound.window(view, slices.tables[0], 0.0)
-        offset = self._offset(len(batch) * slices.volume.classes, None)
+        offset = self._session.upload("offset", sample_offsets(len(batch) * slices.volume.classes, None))
         survey = self._lists.survey_rotations(log_sums, Rule(1.0, 1), window, offset)
         return np.asarray(self._statistics(survey, len(batch))[..., 1].mean(axis=1))
 
-    def _coarse(
-        self, batch: Minibatch, slices: MapSlices, shifts: ShiftGrid, stages: tuple[Stage, ...],
-        rng: np.random.Generator | None, groups: int, tally: _Tally,
-    ) -> Candidates:  # fmt: skip
-        """The whole coarse grid, and every shift of the rotations that survive."""
-        first = stages[0]
-        view = self._view(batch, first, shifts, stages)
-        log_sums = self.score_coarse(batch, view, slices.tables[0], first.radius)
-        window = self._window(view, slices, first)
-        survey = self._lists.survey_rotations(log_sums, first.rule, window, self._offset(len(batch) * groups, rng))
-        found = self._lists.rotations(log_sums, survey, len(shifts.coarse))
-        poses = len(batch) * slices.volume.classes * len(rotation_grid(0)) * len(shifts.coarse)
-        statistics = self._statistics(survey, len(batch))
+    def _descend(
+        self, grid: _Grid, stages: tuple[Stage, ...], tally: _Tally, wanted: NDArray[np.bool_] | None = None
+    ) -> tuple[Found, View]:
+        """From the scores of the coarse grid down to the last stage; of the wanted images alone, if these are given."""
+        batch, slices, shifts = grid.batch, grid.slices, grid.shifts
+        found = self._coarse(grid, stages[0], tally, wanted)
+        inner = 0.0
+        for stage, following in zip_longest(stages, stages[1:]):
+            view = self._view(batch, stage, shifts, stages)
+            self.score(found, view, slices, inner, stage.radius)
+            window = self._window(view, slices, stage)
+            survey = self._lists.survey(found, stage.rule, window, self._offset(grid))
+            statistics = self._statistics(survey, len(batch))
+            products = found.hypotheses * (self._points(stage.radius, stage.level) - self._points(inner, stage.level))
+            candidates, inner = found.hypotheses, stage.radius
+            found, kept = self._follow(found, survey, following, shifts, slices.volume.classes)
+            tally.add(stage, candidates, kept, products, statistics)
+            if following is not None and (following.level > stage.level or following.sweep):
+                inner = 0.0
+        return self._downloaded(found, statistics, slices, view.phase.shape[0]), view
+
+    def _coarse(self, grid: _Grid, first: Stage, tally: _Tally, wanted: NDArray[np.bool_] | None) -> Candidates:
+        """Every shift of the coarse rotations that survive."""
+        images, shifts = len(grid.batch), len(grid.shifts.coarse)
+        window = self._window(grid.view, grid.slices, first)
+        survey = self._lists.survey_rotations(grid.log_sums, first.rule, window, self._offset(grid), wanted)
+        found = self._lists.rotations(grid.log_sums, survey, shifts)
+        poses = images * grid.slices.volume.classes * len(rotation_grid(0)) * shifts if wanted is None else 0
+        statistics = self._statistics(survey, images)
         tally.ess_rotations = statistics[..., 1].mean(axis=1)
         tally.add(first, poses, found.hypotheses, poses * self._points(first.radius, 0), statistics)
         return found
@@ -240,9 +233,9 @@ class PoseSearch:
             return self._lists.neighbours(survivors, shifts, classes), survivors.hypotheses
         return survivors, survivors.hypotheses
 
-    def _offset(self, rows: int, rng: np.random.Generator | None) -> DeviceArray:
+    def _offset(self, grid: _Grid) -> DeviceArray:
         """New ones for every survey: a list that is sampled twice from one offset would be sampled with a bias."""
-        return self._session.upload("offset", sample_offsets(rows, rng))
+        return self._session.upload("offset", sample_offsets(len(grid.batch) * grid.groups, grid.rng))
 
     def _view(self, batch: Minibatch, stage: Stage, shifts: ShiftGrid, stages: tuple[Stage, ...]) -> View:
         return self._loader.view(batch, stage.level, shifts, of_cells=stage.level < stages[-1].level)
@@ -317,3 +310,9 @@ class _Tally:
         limited = np.asarray((statistics[..., 3] > 0).any(axis=1))
         self.limited = self.limited | limited
         self.stages.append(StageCount(stage.level, stage.radius, len(limited), candidates, kept, products))
+
+    def add_look(self, looked: _Tally, again: NDArray[np.bool_]) -> None:
+        """Count a second look, at these images (B,) bool, in the same stages."""
+        self.limited = np.where(again, looked.limited, self.limited)
+        once = tuple(replace(stage, images=0) for stage in looked.stages)
+        self.stages = list(add_stages([tuple(self.stages), once]))

@@ -6,7 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from coldstart.engine.images import ImagePreparer, MinibatchLoader
-from coldstart.engine.search import MapSlices, PoseSearch, Stage
+from coldstart.engine.search import MapSlices, PoseSearch
+from coldstart.engine.stage import Stage
 from coldstart.engine.update import PADDING
 from coldstart.model.fourier import radius_grid, spectrum_of, volume_of
 from coldstart.model.mask import soft_window

@@ -21,8 +21,9 @@ from coldstart.engine.candidates import Candidates
 from coldstart.engine.images import Minibatch, View
 from coldstart.engine.parts import grid_side
 from coldstart.engine.schedule import LEARNING, shift_grid, stages
-from coldstart.engine.search import MapSlices, PoseSearch, Stage
+from coldstart.engine.search import MapSlices, PoseSearch
 from coldstart.engine.slices import FourierMap
+from coldstart.engine.stage import Stage
 from coldstart.engine.start import random_map
 from coldstart.engine.update import PADDING
 from coldstart.errors import KernelBuildError
@@ -191,7 +192,7 @@ class _Workbench:
     def _map(self, params: AbInitioParams) -> FourierMap:
         updater = self._job.updater(self._radius)
         volume = random_map(np.random.default_rng(1), grid_side(self._radius), params)
-        spectrum = updater.sliceable(volume * np.float32(MAP_NORM / np.linalg.norm(volume)))
+        spectrum = updater.sliceable(volume[None] * np.float32(MAP_NORM / np.linalg.norm(volume)))
         return FourierMap(self._session.upload("volume", spectrum), PADDING)
 
     def _candidates(self) -> Candidates:

@@ -18,23 +18,24 @@ REACH = 27.6
 
 
 def survey_rows(
-    row_start: Array, offset: Array, window: Array, value: Array, boost: Array, groups: int, omitted: float, limit: int
-) -> Real:
+    row_start: Array, offset: Array, window: Array, value: Array, boost: Array, groups: int, omitted: float,
+    limits: Array | int,
+) -> Real:  # fmt: skip
     """Log sum exp x, ESS, threshold on x, and 1 where the limit acted, of each row: (rows, 4) float64.
 
     Entries are taken in whole bins of log p, the most probable first: those within the window, and more until they hold
-    all but `omitted` of the mass. If these are more than `limit`, the threshold is that of a sample, as in
-    `survivors_of_row`, or, where the offset is negative, that of the bins that hold at most `limit`, and at least of
-    the first. Row i takes the window of image i // groups.
+    all but `omitted` of the mass. If these are more than the row's limit, the threshold is that of a sample, as in
+    `survivors_of_row`, or, where the offset is negative, that of the bins that hold at most as many, and at least of
+    the first; with a limit of 0 it is infinite. Row i takes the window of image i // groups.
     """
-    window = np.repeat(window, groups)
+    window, limits = np.repeat(window, groups), np.broadcast_to(limits, len(row_start) - 1)
     statistics = np.empty((len(row_start) - 1, 4))
     for row, (first, last) in enumerate(pairwise(row_start)):
         x = np.asarray(value[first:last], dtype=np.float64) + boost[first:last]
         depth = x.max() - x
         counts = depth < max(window[row], REACH)
         p = np.where(counts, np.exp(-depth), 0.0)
-        threshold, limited = _threshold(depth, counts, window[row], omitted, limit, cut=offset[row] < 0)
+        threshold, limited = _threshold(depth, counts, window[row], omitted, int(limits[row]), cut=offset[row] < 0)
         statistics[row] = x.max() + np.log(p.sum()), p.sum() ** 2 / np.sum(p**2), x.max() + threshold, limited
     return statistics
 
@@ -53,6 +54,8 @@ def _threshold(
     enough = max(int(np.argmax(mass >= (1.0 - omitted) * mass[-1])), within)
     if entries[enough] <= limit:
         return float(edge[enough]), False
+    if limit == 0:
+        return np.inf, True
     if cut:
         return float(edge[max(int(np.argmax(entries[1:] > limit)), 1)]), True
     lower = np.maximum(np.exp(edge[1:]), np.finfo(np.float32).tiny)
