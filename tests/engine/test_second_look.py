@@ -14,16 +14,29 @@ def found(image, weight):
     return Found(0, 1, 1, 100, image, nothing, nothing, np.asarray(weight, float), np.zeros(len(image)), statistics)
 
 
+def looked_at_again(of_images, slice_power, sigmas):
+    parts = [np.flatnonzero(part).tolist() for part in unexplained(of_images, slice_power, sigmas)]
+    return [image for part in parts for image in part]
+
+
 def test_an_image_is_explained_by_its_best_pose():
     power = np.full(4, 200.0)  # sqrt(2 N) is 20
     of_four = found([0, 0, 1, 2, 2, 2, 3], [-50.0, 190.0, 99.0, 20.0, 101.0, -3.0, -80.0])
-    assert unexplained(of_four, power, 4.0).tolist() == [False, True, False, True]
-    assert unexplained(of_four, power, 6.0).tolist() == [False, False, False, True]  # below 80 alone
+    assert looked_at_again(of_four, power, 4.0) == [1, 3]
+    assert looked_at_again(of_four, power, 6.0) == [3]  # below 80 alone
 
 
 def test_noise_that_hides_the_particle_is_no_reason_to_look_again():
     """Where 4 sigma of the log weight are more than what a particle is expected to have."""
-    assert not unexplained(found([0, 1], [3.0, -5.0]), np.full(2, 20.0), 4.0).any()
+    assert looked_at_again(found([0, 1], [3.0, -5.0]), np.full(2, 20.0), 4.0) == []
+
+
+def test_no_more_images_are_looked_at_together_than_the_first_look_had_room_for():
+    images = 5 * WIDER
+    none_explained = found(np.arange(images), np.full(images, -100.0))
+    parts = list(unexplained(none_explained, np.full(images, 200.0), 4.0))
+    assert all(part.sum() == 5 for part in parts)
+    np.testing.assert_array_equal(np.sum(parts, axis=0), 1)
 
 
 def test_what_replaces_an_image_takes_its_place():

@@ -139,8 +139,7 @@ class PoseSearch:
         grid = _Grid(batch, coarse, log_sums, slices, shifts, groups, rng)
         found, view = self._descend(grid, stages, tally)
         if rng is None and stages[0].sigmas > 0.0:
-            again = unexplained(found, self.bound.slice_power(slices.tables[-1]), stages[0].sigmas)
-            if again.any():
+            for again in unexplained(found, self.bound.slice_power(slices.tables[-1]), stages[0].sigmas):
                 looked = _Tally(len(batch))
                 wider, view = self._descend(grid, (widened(stages[0]), *stages[1:]), looked, again)
                 found = found.replaced(wider, again)

@@ -11,6 +11,7 @@ search followed the most probable coarse cells alone, it is searched again from 
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 
 import numpy as np
@@ -31,8 +32,10 @@ def widened(first: Stage) -> Stage:
     return replace(first, limit=WIDER * first.limit)
 
 
-def unexplained(found: Found, slice_power: NDArray[np.float64], sigmas: float) -> NDArray[np.bool_]:
-    """Images whose best pose explains too little of them, (B,) bool.
+def unexplained(found: Found, slice_power: NDArray[np.float64], sigmas: float) -> Iterator[NDArray[np.bool_]]:
+    """Images whose best pose explains too little of them, (B,) bool, a part at a time.
+
+    A part has so few that its candidates take no more memory than those of all images at the first look.
 
     Parameters
     ----------
@@ -44,4 +47,7 @@ def unexplained(found: Found, slice_power: NDArray[np.float64], sigmas: float) -
     """
     best = np.maximum.reduceat(found.weight, np.searchsorted(found.image, np.arange(found.images)))
     shortfall = np.maximum(sigmas * np.sqrt(2.0 * slice_power), (1.0 - WEAKEST) * slice_power)
-    return np.asarray(best < slice_power - shortfall)
+    images = np.flatnonzero(best < slice_power - shortfall)
+    together = max(found.images // WIDER, 1)
+    for first in range(0, len(images), together):
+        yield np.isin(np.arange(found.images), images[first : first + together])
