@@ -1,14 +1,18 @@
 """Fixtures shared by all tests."""
 
+import importlib.util
+import sys
 from collections.abc import Callable, Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
+from types import ModuleType
 
 import hypothesis
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from coldstart.api import run_job
 from coldstart.compute.profile import required_profile
 from coldstart.compute.session import Session, open_session
 from coldstart.demo.files import write_demo_set
@@ -120,6 +124,7 @@ class StandIn:
         should_stop: Callable[[], bool],
         volume: object = None,
         preparer: object = None,
+        **checkpoints: object,
     ):
         shape = (params.classes, *(self.box_px,) * 3)
         volumes = np.random.default_rng(0).random(shape, dtype=np.float32)
@@ -195,6 +200,53 @@ def small_set(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Table of six particles of a simulated molecule, in the box of the stand-in."""
     folder = tmp_path_factory.mktemp("set")
     return write_demo_set(folder, images=6, box_px=StandIn.box_px, pixel_size_angstrom=14.0).particles_path
+
+
+@pytest.fixture(scope="session")
+def kill_test() -> ModuleType:
+    """benchmarks/kill_test.py, which knows how to compare run folders."""
+    spec = importlib.util.spec_from_file_location("kill_test", REPOSITORY / "benchmarks" / "kill_test.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module  # its dataclasses look there
+    spec.loader.exec_module(module)
+    return module
+
+
+@dataclass(frozen=True)
+class Unbroken:
+    """A run that was never left: its particles, its parameters, and what its folder, named `run`, holds."""
+
+    particles: Path
+    params: AbInitioParams
+    content: dict[str, str]
+
+
+@pytest.fixture(scope="session")
+def unbroken(tmp_path_factory: pytest.TempPathFactory, kill_test: ModuleType) -> Unbroken:
+    """A real run of one class, of a few iterations in each phase."""
+    folder = tmp_path_factory.mktemp("unbroken")
+    particles = write_demo_set(folder, 5, images=60, box_px=32, pixel_size_angstrom=7.0, snr=0.4).particles_path
+    params = AbInitioParams(
+        initial_iterations=4,
+        final_iterations=3,
+        fourier_radius_step=1.0,
+        initial_minibatch=20,
+        final_minibatch=20,
+        max_resolution_angstrom=25.0,
+        seed=1,
+    )
+    run_job(particles, folder / "whole" / "run", params)
+    return Unbroken(particles, params, kill_test.folder_content(folder / "whole" / "run"))
+
+
+@pytest.fixture
+def beside(unbroken: Unbroken, tmp_path: Path) -> Path:
+    """A new folder from which the images of the unbroken run are named as from that of the run itself."""
+    folder = unbroken.particles.parent / tmp_path.name
+    folder.mkdir()
+    return folder
 
 
 @pytest.fixture(scope="session")

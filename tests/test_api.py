@@ -40,7 +40,7 @@ def test_job_writes_the_whole_folder(small_set: Path, tmp_path: Path) -> None:
     maps, tables = {"volume.mrc", "volume_flipped.mrc"}, {"particles.star", "particles_flipped.star"}
     results = maps | tables | {"particles_unused.star", "all_volumes.zip", "report.html"}
     written = {path.name for path in folder.path.iterdir()}
-    assert written == {"params.json", "summary.json", "log.jsonl", "snapshots"} | results
+    assert written == {"params.json", "inputs.json", "summary.json", "log.jsonl", "snapshots"} | results
     assert folder.load_params() == AbInitioParams(seed=4)
     assert folder.load_summary() == summary
     assert (summary.status, summary.particles_used, summary.particles_unused) == ("completed", 5, 1)
@@ -84,7 +84,7 @@ def test_summary_counts_the_particles(
     posterior = np.eye(classes)[np.arange(5) % 2 % classes]
     result = made_up_result(posterior, used=np.array([True, True, True, True, False]))
 
-    def give(*arguments: object) -> Iterator[Snapshot]:
+    def give(*arguments: object, **checkpoints: object) -> Iterator[Snapshot]:
         yield Snapshot(stand_in.stats(1), result.volumes, 14.0)
         return replace(result, iterations=(stand_in.stats(1),))
 
@@ -167,7 +167,7 @@ def test_a_failure_on_the_way_is_written_down(small_set: Path, tmp_path: Path, e
 def test_a_failure_before_the_first_iteration_leaves_no_folder(
     small_set: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def refuse(*arguments: object) -> Iterator[Snapshot]:
+    def refuse(*arguments: object, **checkpoints: object) -> Iterator[Snapshot]:
         raise DeviceError("too little memory")
         yield
 

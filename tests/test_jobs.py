@@ -8,7 +8,7 @@ import pytest
 from click.testing import CliRunner
 
 from coldstart import AbInitioParams
-from coldstart.api import job_folder, run_jobs
+from coldstart.api import job_folder, resume_jobs, run_jobs
 from coldstart.api.usage import Usage
 from coldstart.cli.main import main
 from coldstart.demo.files import write_demo_set
@@ -93,7 +93,7 @@ def test_a_stopped_job_is_the_last(small_set: Path, tmp_path: Path) -> None:
         small_set, out, jobs(1, 2, 3), on_iteration=lambda job, _: seen.append(job), should_stop=lambda: len(seen) > 35
     )
     assert [summary.status for summary in summaries] == ["completed", "stopped"]
-    assert sorted(path.name for path in out.iterdir()) == ["classes_1", "classes_2", "report.html"]
+    assert sorted(path.name for path in out.iterdir()) == ["checkpoint.npz", "classes_1", "classes_2", "report.html"]
     assert "stopped early" in (out / "report.html").read_text(encoding="utf-8")
 
 
@@ -125,6 +125,28 @@ def test_a_job_that_fails_leaves_those_before_it_whole(small_set: Path, tmp_path
     assert folder(out, 1).report_path.is_file()
     assert not job_folder(out, 3).exists()
     assert links(out) == ["classes_1/report.html"]
+
+
+@pytest.mark.usefixtures("stand_in")
+@pytest.mark.parametrize("blocked", [0, 1])
+def test_a_page_that_could_not_be_written_is_there_in_the_end(small_set: Path, tmp_path: Path, blocked: int) -> None:
+    """After the job before it, or with no job left."""
+    out, page = tmp_path / "out", tmp_path / "out" / "report.html"
+
+    def block(job: int, _: Snapshot) -> None:
+        if job == blocked and not page.is_dir():
+            page.unlink(missing_ok=True)
+            page.mkdir()
+
+    with pytest.raises(OutputError, match=r"report\.html cannot be written"):
+        run_jobs(small_set, out, jobs(1, 2), on_iteration=block)
+    page.rmdir()
+    seen: list[int] = []
+    summaries = resume_jobs(out, on_iteration=lambda job, _: seen.append(job))
+    assert set(seen) == ({1} if blocked == 0 else set())
+    assert [len(summary.classes) for summary in summaries] == [1, 2]
+    assert links(out) == ["classes_1/report.html", "classes_2/report.html"]
+    assert sorted(path.name for path in out.iterdir()) == ["classes_1", "classes_2", "report.html"]
 
 
 @pytest.mark.usefixtures("stand_in")

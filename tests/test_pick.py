@@ -10,6 +10,7 @@ import pytest
 from coldstart.api import PickedClass, pick_particles
 from coldstart.demo.files import DemoSet, write_demo_set
 from coldstart.errors import ColdstartError, OutputError, ParameterError, ParticleFileError
+from coldstart.io.inputs import Inputs, write_inputs
 from coldstart.io.results import RunFolder
 from coldstart.io.run_records import ClassSummary, Summary
 from coldstart.io.star import read_particles
@@ -128,6 +129,21 @@ def test_outputs_that_are_refused(run: RunFolder, tmp_path: Path) -> None:
         pick_particles(run.path, tmp_path / "clean")
     with pytest.raises(OutputError, match="cannot be written"):
         pick_particles(run.path, tmp_path / "nowhere" / "clean.star")
+
+
+def test_a_stack_that_has_changed_is_refused_and_named(run: RunFolder, demo_set: DemoSet, tmp_path: Path) -> None:
+    stack = tmp_path / "particles.mrcs"
+    stack.write_bytes(demo_set.particles_path.with_name("particles.mrcs").read_bytes())
+    write_inputs(run.inputs_path, Inputs.of(demo_set.particles_path, None, [stack]))
+    pick_particles(run.path, tmp_path / "before.star", classes=[1])
+    stack.write_bytes(stack.read_bytes()[:-4])
+    with pytest.raises(
+        ParticleFileError, match=r"the stack .*particles\.mrcs had .* bytes, and now has .*--accept-changes"
+    ):
+        pick_particles(run.path, tmp_path / "after.star", classes=[1])
+    assert not (tmp_path / "after.star").exists()
+    pick_particles(run.path, tmp_path / "after.star", classes=[1], accept_changes=True)
+    assert (tmp_path / "after.star").read_bytes() == (tmp_path / "before.star").read_bytes()
 
 
 def test_folders_that_are_refused(demo_set: DemoSet, tmp_path: Path, made_up_result: MakeResult) -> None:

@@ -31,3 +31,7 @@ class KernelBuildError(DeviceError):
 
 class DeviceMemoryError(DeviceError):
     """The declared buffers do not fit the device."""
+
+
+class RunSuspended(ColdstartError):
+    """The run was left, as it was asked to, and can go on from its checkpoint; the message says how."""

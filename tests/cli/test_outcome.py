@@ -45,7 +45,9 @@ def test_outcome_names_files_and_figures() -> None:
 def test_outcome_of_a_stopped_run_and_of_several_classes() -> None:
     text = outcome_text(Path("out"), replace(SUMMARY, status="stopped", classes=THREE, notes=("Look here.",)))
     out = Path("out")
-    assert text.splitlines()[:-1] == [
+    *lines, _, last = text.splitlines()
+    assert last == "It goes on as if it had not been stopped with: coldstart resume out"
+    assert lines == [
         "Stopped after 700 iterations in 1 min 15 s on A device.",
         "Note: Look here.",
         f"  map 1       {out / 'volume_class_1.mrc'}  (halves agree to 12.2 Å, 75% of the particles)",
@@ -92,8 +94,10 @@ def test_outcome_of_jobs_that_were_stopped_names_those_that_ran() -> None:
     in_first = comparison_text(Path("out"), folders, [replace(SUMMARY, status="stopped")])
     assert in_first.startswith("Stopped in job 1 of 3 after 1 min 15 s on A device.")
     assert "classes_2" not in in_first
+    assert in_first.endswith("with: coldstart resume out")
     after_first = comparison_text(Path("out"), folders, [SUMMARY])
     assert after_first.startswith("Stopped after job 1 of 3, in 1 min 15 s on A device.")
+    assert after_first.endswith("with: coldstart resume out")
 
 
 def test_agreement_in_words() -> None:

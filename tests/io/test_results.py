@@ -87,6 +87,56 @@ def test_a_folder_in_use_is_refused_and_left_alone(tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["notes.txt"]
 
 
+def test_what_a_killed_run_leaves_at_its_start_is_nothing(folder):
+    (folder.path / ".lock").touch()
+    (folder.path / ".checkpoint.npz.7.tmp").touch()
+    assert RunFolder.create(folder.path) == folder
+    folder.write_snapshot(Snapshot(STATS, np.ones((1, 6, 6, 6), np.float32), 3.0))
+    with pytest.raises(OutputError, match="is not empty"):
+        RunFolder.create(folder.path)
+
+
+def test_a_folder_with_a_checkpoint_says_how_it_goes_on(folder):
+    folder.checkpoint_path.touch()
+    with pytest.raises(OutputError, match="holds a run that can go on: continue it with 'coldstart resume'"):
+        RunFolder.create(folder.path)
+
+
+def test_rewinding_drops_what_came_after(folder):
+    rows = tuple(replace(STATS, iteration=number) for number in range(1, 6))
+    for row in rows:
+        folder.append_iteration(row)
+        folder.write_snapshot(Snapshot(row, np.ones((2, 6, 6, 6), np.float32), 3.0))
+    whole = (folder.path / "log.jsonl").read_bytes()
+    (folder.path / ".volume.mrc.7.tmp").touch()
+    (folder.path / "snapshots" / ".iteration_00001_class_1.mrc.7.tmp").touch()
+    folder.rewind(rows[:4], lambda iteration: iteration % 2 == 0)
+    assert folder.load_iterations() == rows[:4]
+    assert whole.startswith((folder.path / "log.jsonl").read_bytes())
+    assert [(entry.iteration, entry.class_number) for entry in folder.load_snapshots()] == [
+        (2, 1),
+        (2, 2),
+        (4, 1),
+        (4, 2),
+    ]
+    assert not list(folder.path.rglob("*.tmp"))
+
+
+def test_a_line_of_the_log_that_does_not_fit_leaves_the_log_as_it_was(folder):
+    """A limit on the size of files cuts the line off, as a full disk does."""
+    resource = pytest.importorskip("resource")
+    folder.append_iteration(STATS)
+    before = (folder.path / "log.jsonl").read_bytes()
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (len(before) + 10, hard))
+    try:
+        with pytest.raises(OutputError, match=r"log\.jsonl cannot be written: File too large"):
+            folder.append_iteration(STATS)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert (folder.path / "log.jsonl").read_bytes() == before
+
+
 def test_params_round_trip(folder):
     params = AbInitioParams(seed=7, max_resolution_angstrom=9.5)
     folder.write_params(params)
@@ -321,6 +371,15 @@ def test_result_of_one_class_with_unused_particles(folder, small_set, made_up_re
     unused, _ = read_particles(folder.unused_path)
     assert (used.count, unused.count) == (2, 1)
     np.testing.assert_array_equal(used_source.read(np.arange(2)), source.read(np.arange(2)))
+
+
+def test_a_result_replaces_one_that_had_unused_particles(folder, small_set, made_up_result):
+    particles, source = read_particles(small_set)
+    particles = particles.first(3)
+    folder.write_result(particles, made_up_result(np.ones((2, 1))), source)
+    assert folder.unused_path.exists()
+    folder.write_result(particles, made_up_result(np.ones((3, 1))), source)
+    assert files(folder) == ONE_CLASS - {"particles_unused.star"}
 
 
 def test_result_of_several_classes_with_all_particles(folder, small_set, made_up_result):

@@ -1,15 +1,19 @@
 """A run from Python: what the command line calls, and what a script may call.
 
 `reconstruct` speaks arrays and records alone; `run_job` adds the files, particles in and a run folder out; `run_jobs`
-runs several numbers of classes on the same particles and compares them.
+runs several numbers of classes on the same particles and compares them. `resume_job` and `resume_jobs` go on with a run
+that was left.
 `search_poses` finds poses on a map that is there already; `pick_particles` takes a subset of a run's particles.
 """
 
+from coldstart.api.checkpoint import ShouldSuspend
 from coldstart.api.drive import OnIteration, ShouldStop, reconstruct
 from coldstart.api.job import run_job
-from coldstart.api.jobs import OnJobIteration, job_folder, run_jobs
+from coldstart.api.jobs import resume_jobs, run_jobs, series_jobs
 from coldstart.api.pick import PickedClass, PickedParticles, pick_particles
 from coldstart.api.pose_search import PoseSearchResult, search_poses
+from coldstart.api.resume import resume_job
+from coldstart.api.series import OnJobIteration, job_folder
 
 __all__ = [
     "OnIteration",
@@ -18,10 +22,14 @@ __all__ = [
     "PickedParticles",
     "PoseSearchResult",
     "ShouldStop",
+    "ShouldSuspend",
     "job_folder",
     "pick_particles",
     "reconstruct",
+    "resume_job",
+    "resume_jobs",
     "run_job",
     "run_jobs",
     "search_poses",
+    "series_jobs",
 ]

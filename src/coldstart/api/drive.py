@@ -1,8 +1,11 @@
-"""Driving the engine: open a device, take its steps, hand each one to the caller."""
+"""Driving the engine: open a device, take its steps, hand each one to whoever watches."""
+
+from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterator, Sequence
-from functools import partial
+from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
 
 from coldstart.api.maps import read_box_map
 from coldstart.errors import ParameterError
@@ -10,8 +13,55 @@ from coldstart.model.particles import ImageSource, Particles
 from coldstart.model.state import RunResult, Snapshot
 from coldstart.params import AbInitioParams
 
+if TYPE_CHECKING:
+    from coldstart.compute.session import Session
+    from coldstart.engine.parts import RunPoint
+
 OnIteration = Callable[[Snapshot], None]
 ShouldStop = Callable[[], bool]
+
+
+class Watcher(Protocol):
+    """Who takes the steps of jobs; whatever a method raises ends the job."""
+
+    def opened(self, session: Session) -> None:
+        """The device is open."""
+
+    def keep(self, point: RunPoint) -> None:
+        """After an iteration, before its snapshot: the job could go on from here."""
+
+    def add(self, snapshot: Snapshot) -> None:
+        """After an iteration: its maps and figures."""
+
+    def pause(self) -> None:
+        """Before the posing pass, and between its minibatches."""
+
+    def should_stop(self) -> bool:
+        """Asked after every iteration; once it says True, the job ends with what it has, and is the last."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Caller:
+    """A watcher that hands snapshots on, and keeps nothing."""
+
+    on_iteration: OnIteration | None
+    stop: ShouldStop | None
+
+    def opened(self, session: Session) -> None:
+        pass
+
+    def keep(self, point: RunPoint) -> None:
+        pass
+
+    def add(self, snapshot: Snapshot) -> None:
+        if self.on_iteration is not None:
+            self.on_iteration(snapshot)
+
+    def pause(self) -> None:
+        pass
+
+    def should_stop(self) -> bool:
+        return self.stop is not None and self.stop()
 
 
 def reconstruct(
@@ -45,13 +95,7 @@ def reconstruct(
     DeviceError
         If no OpenCL device fits the request, or it fails or has too little memory.
     """
-    (result,) = reconstruct_each(
-        particles,
-        images,
-        (params,),
-        on_iteration=None if on_iteration is None else lambda _, snapshot: on_iteration(snapshot),
-        should_stop=should_stop,
-    )
+    (result,) = reconstruct_each(particles, images, (params,), _Caller(on_iteration, should_stop))
     return result
 
 
@@ -59,9 +103,8 @@ def reconstruct_each(
     particles: Particles,
     images: ImageSource,
     jobs: Sequence[AbInitioParams],
-    *,
-    on_iteration: Callable[[int, Snapshot], None] | None = None,
-    should_stop: ShouldStop | None = None,
+    watcher: Watcher,
+    point: RunPoint | None = None,
 ) -> Iterator[RunResult]:
     """Reconstruct the same particles several times, as `reconstruct` does, reading and transforming the images once.
 
@@ -71,10 +114,10 @@ def reconstruct_each(
     images : ImageSource
     jobs : sequence of AbInitioParams
         At least one; they may differ in the number of classes alone.
-    on_iteration : callable, optional
-        As in `reconstruct`, with the number of the job, from 0, before the snapshot.
-    should_stop : callable, optional
-        Once it says True, the job that runs ends with what it has, and is the last.
+    watcher : Watcher
+        A job that it stops is the last.
+    point : RunPoint, optional
+        Where the first job goes on; it begins anew without one.
 
     Yields
     ------
@@ -97,19 +140,20 @@ def reconstruct_each(
     volume = None if given is None else read_box_map(Path(given), particles, "--initial-volume")
     preparer = prepare_images(particles, images, first)
     with open_session(first.device, first.threads) as session:
-        for number, params in enumerate(jobs):
-            steps = abinitio(particles, images, params, session, should_stop or _never, volume, preparer)
-            result = _take_all(steps, None if on_iteration is None else partial(on_iteration, number))
+        watcher.opened(session)
+        for params in jobs:
+            steps = abinitio(
+                particles, images, params, session, watcher.should_stop, volume, preparer,
+                point=point, keep=watcher.keep, pause=watcher.pause,
+            )  # fmt: skip
+            result = _take_all(steps, watcher.add)
             yield result
             if result.stopped_early:
                 return
+            point = None
 
 
-def _never() -> bool:
-    return False
-
-
-def _take_all(steps: Generator[Snapshot, None, RunResult], on_iteration: OnIteration | None) -> RunResult:
+def _take_all(steps: Generator[Snapshot, None, RunResult], on_iteration: OnIteration) -> RunResult:
     """Take every step and hand its snapshot on; return what the generator returns."""
     while True:
         try:
@@ -117,5 +161,4 @@ def _take_all(steps: Generator[Snapshot, None, RunResult], on_iteration: OnItera
         except StopIteration as end:
             result: RunResult = end.value
             return result
-        if on_iteration is not None:
-            on_iteration(snapshot)
+        on_iteration(snapshot)

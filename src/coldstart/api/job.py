@@ -4,18 +4,26 @@ Whatever can be refused (input, parameters, device, memory) is refused before th
 """
 
 import os
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from coldstart.api.drive import OnIteration, ShouldStop, reconstruct
+from coldstart.api.checkpoint import CheckpointKeeper, ShouldSuspend
+from coldstart.api.drive import OnIteration, ShouldStop, reconstruct_each
 from coldstart.api.record import JobRecord
 from coldstart.api.usage import Usage
 from coldstart.errors import OutputError
+from coldstart.io.inputs import Inputs
 from coldstart.io.mrc import MrcStackSource
+from coldstart.io.results import check_unused
+from coldstart.io.run_paths import RunPaths
 from coldstart.io.run_records import Summary
 from coldstart.io.star import read_particles
 from coldstart.model.particles import Particles
 from coldstart.params import AbInitioParams
+
+if TYPE_CHECKING:
+    from coldstart.engine.parts import RunPoint
 
 
 def run_job(
@@ -26,10 +34,12 @@ def run_job(
     data_root: Path | None = None,
     on_iteration: OnIteration | None = None,
     should_stop: ShouldStop | None = None,
+    should_suspend: ShouldSuspend | None = None,
 ) -> Summary:
     """Reconstruct the particles of a file and write a run folder: maps, tables, snapshots, log, summary and report.
 
     Where `params.particles_to_use` says how many, only these, the first of the file, are in the run and its outputs.
+    While it runs, and after it was stopped, the folder has a checkpoint: `resume_job` goes on from there.
 
     Parameters
     ----------
@@ -42,23 +52,74 @@ def run_job(
         Folder that the stack paths of the table are relative to.
     on_iteration, should_stop : callable, optional
         As in `reconstruct`.
+    should_suspend : callable, optional
+        Asked after every iteration, and between the minibatches of the posing pass; once it says True, a checkpoint is
+        written and the run is left without a result.
 
     Raises
     ------
+    RunSuspended
+        If `should_suspend` said so. The folder's summary.json has the status "suspended".
     ColdstartError
         As `reconstruct`, and OutputError if the folder is not empty or cannot be written. If the run fails once the
         folder is made, its summary.json says so.
     """
     usage, output = Usage(), Path(output)
     check_output(output)
-    particles, images, notes = read_wanted(Path(particles_path), params, data_root)
-    record = JobRecord(output, params, usage, on_iteration)
+    data = read_data(Path(particles_path), params, data_root)
+    keeper = CheckpointKeeper(RunPaths(output).checkpoint_path, output, params, data.inputs, usage, should_suspend)
+    return run_recorded(data, JobRecord(output, keeper, on_iteration, should_stop))
+
+
+@dataclass(frozen=True, slots=True)
+class JobData:
+    """What a job reads.
+
+    Attributes
+    ----------
+    particles : Particles
+    images : MrcStackSource
+    inputs : Inputs
+        The record of the files.
+    notes : tuple of str
+        For the user.
+    changes : tuple of str
+        What has changed since an earlier part of the run.
+    """
+
+    particles: Particles
+    images: MrcStackSource
+    inputs: Inputs
+    notes: tuple[str, ...]
+    changes: tuple[str, ...] = ()
+
+
+def run_recorded(data: JobData, record: JobRecord, point: "RunPoint | None" = None) -> Summary:
+    """Run a job, from a point where one is given, and write its folder."""
     try:
-        result = reconstruct(particles, images, params, on_iteration=record.add, should_stop=should_stop)
-        return record.finish(replace(result, notes=notes + result.notes), particles, images)
+        (result,) = reconstruct_each(data.particles, data.images, (record.params,), record, point)
+        summary = record.finish(replace(result, notes=data.notes + result.notes), data.particles, data.images)
+        if not result.stopped_early:
+            record.remove_checkpoint()
+        return summary
     except BaseException as error:
         record.fail(error)
         raise
+    finally:
+        record.close()
+
+
+def read_data(path: Path, params: AbInitioParams, data_root: Path | None) -> JobData:
+    """Read the particles to use, and take note of the files.
+
+    Raises
+    ------
+    ParticleFileError
+        As `read_particles`.
+    """
+    particles, images, notes = read_wanted(path, params, data_root)
+    volume = None if params.initial_volume is None else Path(params.initial_volume)
+    return JobData(particles, images, Inputs.of(path, data_root, images.paths, volume), notes)
 
 
 def read_wanted(
@@ -91,12 +152,10 @@ def check_output(path: Path) -> None:
     OutputError
         If the path is a file or a folder with something in it, or its parent may not be written.
     """
-    if path.is_dir() and not any(path.iterdir()):
-        return
-    if path.exists() and not path.is_dir():
-        raise OutputError(f"the output folder {path} is a file: choose another path.")
-    if path.is_dir():
-        raise OutputError(f"the output folder {path} is not empty: choose another one, or empty it first.")
-    parent = next(folder for folder in path.absolute().parents if folder.exists())
-    if not os.access(parent, os.W_OK):
-        raise OutputError(f"the output folder {path} cannot be made: {parent} may not be written. Choose another one.")
+    try:
+        check_unused(path)
+    except OSError as error:
+        raise OutputError(f"the output folder {path} cannot be read: {error.strerror or error}.") from error
+    folder = next(folder for folder in (path.absolute(), *path.absolute().parents) if folder.exists())
+    if not os.access(folder, os.W_OK):
+        raise OutputError(f"the output folder {path} cannot be made: {folder} may not be written. Choose another one.")

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from coldstart.errors import OutputError, ParameterError, ParticleFileError
 from coldstart.io.files import write_text_atomically
+from coldstart.io.inputs import changes_text, read_inputs
 from coldstart.io.results import RunFolder
 from coldstart.io.star_columns import (
     CLASS_MARGIN,
@@ -65,6 +66,7 @@ def pick_particles(
     min_posterior: float = 0.0,
     min_margin: float = 0.0,
     labels: Sequence[str] | None = None,
+    accept_changes: bool = False,
 ) -> PickedParticles:
     """Write the particles of a run that meet every criterion, with all columns and their poses, as a STAR file.
 
@@ -82,6 +84,8 @@ def pick_particles(
         Least posterior of its class less that of the second, from 0 to 1.
     labels : sequence of str, optional
         Out of "used", "unused" and "low_confidence"; all when None or empty.
+    accept_changes : bool
+        Pick though the table or a stack that the run read has changed since.
 
     Returns
     -------
@@ -94,13 +98,16 @@ def pick_particles(
     ParameterError
         If the run has no such class, there is no such label, or no particle is left.
     ParticleFileError
-        If the run's table cannot be read, or lacks a column that a criterion needs.
+        If the run's table cannot be read, or lacks a column that a criterion needs; if a file that the run read has
+        changed since.
     """
     folder, output = RunFolder(Path(run)), Path(output)
     _check_output(output)
     classes, labels = classes or (), labels or ()
     class_count = _class_count(folder)
     _check_choices(folder, class_count, classes, labels)
+    if not accept_changes:
+        _check_inputs(folder)
     source = folder.table_path(class_count)
     blocks = read_blocks(source)
     table = blocks["particles"]
@@ -121,6 +128,16 @@ def _check_output(output: Path) -> None:
         raise OutputError(f"{output} is no name of a particle table: end it in .star.")
     if output.exists():
         raise OutputError(f"{output} is there already: choose another name, or remove it first.")
+
+
+def _check_inputs(folder: RunFolder) -> None:
+    inputs = read_inputs(folder.inputs_path)
+    changed = [] if inputs is None else inputs.changes()
+    if changed:
+        raise ParticleFileError(
+            f"{changes_text(changed)} The table would name images that are no longer those of the run: put back what "
+            "it read, or say --accept-changes."
+        )
 
 
 def _class_count(folder: RunFolder) -> int:

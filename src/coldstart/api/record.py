@@ -4,24 +4,34 @@ The folder is made when the engine has finished its first iteration, so that a c
 """
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from itertools import groupby
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from coldstart import __version__
-from coldstart.api.drive import OnIteration
-from coldstart.api.usage import Usage, peak_host_bytes
-from coldstart.errors import OutputError
-from coldstart.io.files import write_text_atomically
-from coldstart.io.mrc import MrcStackSource
+from coldstart.api.checkpoint import CheckpointKeeper
+from coldstart.api.drive import OnIteration, ShouldStop
+from coldstart.api.usage import Usage
+from coldstart.errors import OutputError, RunSuspended
+from coldstart.io.files import remove_file, write_text_atomically
+from coldstart.io.inputs import write_inputs
+from coldstart.io.lock import FolderLock
+from coldstart.io.mrc import MrcStackSource, read_map
 from coldstart.io.results import RunFolder
-from coldstart.io.run_records import ClassSummary, SearchSummary, Summary
+from coldstart.io.run_paths import resume_command
+from coldstart.io.run_records import ClassSummary, SearchSummary, Status, Summary
 from coldstart.model.particles import Particles
-from coldstart.model.state import ClassReport, RunResult, Snapshot
+from coldstart.model.state import ClassReport, IterationStats, RunResult, Snapshot
 from coldstart.params import AbInitioParams
 from coldstart.report.content import ReportContent
 from coldstart.report.evolution import MapPanels, map_panels
+
+if TYPE_CHECKING:
+    from coldstart.compute.session import Session
+    from coldstart.engine.parts import RunPoint
 
 _SNAPSHOTS = 20
 
@@ -35,62 +45,149 @@ def is_snapshot_iteration(iteration: int, iterations: int, wanted: int = _SNAPSH
 
 @dataclass(slots=True)
 class JobRecord:
-    """The run folder of a job as it grows; it is made at the first iteration.
+    """The run folder of a job as it grows, and the watcher of the job; the folder is made at the first iteration.
 
     Attributes
     ----------
     output : Path
         The folder, which must be new or empty when the first iteration comes.
-    params : AbInitioParams
-    usage : Usage
-        From the start of the job.
+    keeper : CheckpointKeeper
+        Of this job.
     on_iteration : callable or None
         Called after each iteration, once that is written.
+    stop : callable or None
+        Asked after every iteration whether the job is to end with what it has.
+    lock : FolderLock or None
+        Of the folder, where that is there.
     """
 
     output: Path
-    params: AbInitioParams
-    usage: Usage
+    keeper: CheckpointKeeper
     on_iteration: OnIteration | None
+    stop: ShouldStop | None = None
+    lock: FolderLock | None = None
     _folder: RunFolder | None = None
+    _resumed: "tuple[RunPoint, float] | None" = None
     _panels: list[MapPanels] = field(default_factory=list)
     _unwritten: Snapshot | None = None
 
+    @property
+    def params(self) -> AbInitioParams:
+        """The job's."""
+        return self.keeper.params
+
+    @property
+    def usage(self) -> Usage:
+        """From the start of the job."""
+        return self.keeper.usage
+
+    def resume_at(self, point: "RunPoint", box_angstrom: float) -> None:
+        """Go on from a point in a folder that is there, once the device is open.
+
+        Parameters
+        ----------
+        point : RunPoint
+        box_angstrom : float
+            Side of the particles' box.
+        """
+        self._resumed = point, box_angstrom
+
+    def opened(self, session: "Session") -> None:
+        """Take note of the device, and put the folder back to where the run goes on.
+
+        Raises
+        ------
+        DeviceError
+            If the run would not go on as it began.
+        OutputError
+            If the folder cannot be written.
+        """
+        self.keeper.opened(session)
+        if self._resumed is not None:
+            self._take_up(*self._resumed)
+            self._resumed = None
+
+    def keep(self, point: "RunPoint") -> None:
+        """Take note of where the job could go on."""
+        self.keeper.keep(point)
+
     def add(self, snapshot: Snapshot) -> None:
-        """Log an iteration, and keep its maps if it is one of those to keep."""
+        """Log an iteration, keep its maps if it is one of those to keep, and write a checkpoint if that is due."""
         stats = snapshot.stats
         self._opened().append_iteration(stats)
         if stats.phase != "posing":
             self._unwritten = snapshot
-            if is_snapshot_iteration(stats.iteration, stats.iterations):
-                self._keep_maps()
+            self._keep_maps_if_wanted(stats)
         if self.on_iteration is not None:
             self.on_iteration(snapshot)
+        if stats.phase != "posing":
+            self.keeper.after_iteration()
+
+    def pause(self) -> None:
+        """Before and during the posing pass: keep what came before it, and leave if that is asked for."""
+        self.keeper.pause()
+
+    def should_stop(self) -> bool:
+        """Whether the job is to end with what it has."""
+        return self.stop is not None and self.stop()
 
     def finish(self, result: RunResult, particles: Particles, images: MrcStackSource) -> Summary:
-        """Write what the run gave."""
+        """Write what the run gave. The checkpoint stays, to be removed once nothing can be lost."""
         folder = self._opened()
         self._keep_maps()
+        result = replace(result, notes=(*result.notes, *self.keeper.changes))
         folder.write_result(particles, result, images)
         self._write_report(folder, result, particles)
         summary = self._summary(result, particles.count)
         folder.write_summary(summary)
         return summary
 
+    def remove_checkpoint(self) -> None:
+        """There is nothing left to go on with."""
+        remove_file(RunFolder(self.output).checkpoint_path)
+
     def fail(self, error: BaseException) -> None:
-        """Say in summary.json that the run failed, if there is a folder to say it in."""
+        """Say in summary.json how the run ended, and keep its last iteration, if there is a folder for that."""
         if self._folder is None:
             return
+        if isinstance(error, RunSuspended):
+            self._write_ending("suspended", (str(error),), error)
+            return
         message = "aborted by the user" if isinstance(error, KeyboardInterrupt) else str(error) or type(error).__name__
+        remedy = self._kept(error)
+        if remedy is not None:
+            error.add_note(remedy)
+        self._write_ending("failed", (message,) if remedy is None else (message, remedy), error)
+
+    def close(self) -> None:
+        """Let other runs have the folder."""
+        if self.lock is not None:
+            self.lock.release()
+
+    def _kept(self, error: BaseException) -> str | None:
+        """How the run goes on after an error, its last iteration kept if that can be; None where it cannot."""
         try:
-            self._folder.write_summary(
+            self.keeper.write()
+        except OutputError as second:
+            error.add_note(str(second))
+        if not self.keeper.written:
+            return None
+        return f"The run can go on after iteration {self.keeper.written} with: {resume_command(self.keeper.folder)}"
+
+    def _write_ending(self, status: Status, notes: tuple[str, ...], error: BaseException) -> None:
+        point = self.keeper.point
+        last = None if point is None else point.history[-1]
+        try:
+            RunFolder(self.output).write_summary(
                 Summary(
-                    status="failed",
+                    status=status,
                     seed=self.params.seed,
                     wall_seconds=self.usage.wall_seconds(),
                     cpu_seconds=self.usage.cpu_seconds(),
-                    peak_host_bytes=peak_host_bytes(),
-                    notes=(message,),
+                    peak_host_bytes=self.usage.peak_host_bytes(),
+                    iterations=None if last is None else last.iteration,
+                    image_visits=None if last is None else last.image_visits,
+                    notes=notes,
                 )
             )
         except OutputError as second:
@@ -99,10 +196,37 @@ class JobRecord:
 
     def _opened(self) -> RunFolder:
         if self._folder is None:
-            self._folder = RunFolder.create(self.output)
-            self._folder.write_params(self.params)
-            self._folder.write_summary(Summary(status="running", seed=self.params.seed))
+            folder = RunFolder.create(self.output)
+            self.lock = FolderLock(self.output)
+            self._folder = folder
+            self.keeper.write()  # before anything else: with it the run can go on, whatever is missing
+            self._describe()
         return self._folder
+
+    def _take_up(self, point: "RunPoint", box_angstrom: float) -> None:
+        folder, history, volumes = RunFolder(self.output), point.history, point.state.map.volume
+        self.lock = self.lock or FolderLock(self.output)
+        folder.rewind(history, lambda iteration: is_snapshot_iteration(iteration, history[-1].iterations))
+        self._folder = folder
+        self.keeper.point, self.keeper.written = point, len(history)
+        for iteration, files in groupby(folder.load_snapshots(), lambda file: file.iteration):
+            maps = np.stack([read_map(file.path)[0] for file in files])
+            self._panels.append(map_panels(Snapshot(history[iteration - 1], maps, box_angstrom / maps.shape[1])))
+        if not self._panels or self._panels[-1].iteration < history[-1].iteration:
+            self._unwritten = Snapshot(history[-1], volumes, box_angstrom / volumes.shape[1])
+            self._keep_maps_if_wanted(history[-1])
+        self._describe()
+
+    def _describe(self) -> None:
+        """Say in the folder what is run, on what, and that it runs."""
+        folder = self._opened()
+        write_inputs(folder.inputs_path, self.keeper.inputs)
+        folder.write_params(self.params)
+        folder.write_summary(Summary(status="running", seed=self.params.seed))
+
+    def _keep_maps_if_wanted(self, stats: IterationStats) -> None:
+        if is_snapshot_iteration(stats.iteration, stats.iterations):
+            self._keep_maps()
 
     def _keep_maps(self) -> None:
         """Write the latest maps and keep their pictures for the report, unless that was done."""
@@ -125,7 +249,7 @@ class JobRecord:
             particle_count=particles.count,
             wall_seconds=self.usage.wall_seconds(),
             cpu_seconds=self.usage.cpu_seconds(),
-            peak_host_bytes=peak_host_bytes(),
+            peak_host_bytes=self.usage.peak_host_bytes(),
             version=__version__,
         )
         write_text_atomically(folder.report_path, render_report(content))
@@ -140,7 +264,7 @@ class JobRecord:
             device=result.device_name,
             wall_seconds=self.usage.wall_seconds(),
             cpu_seconds=self.usage.cpu_seconds(),
-            peak_host_bytes=peak_host_bytes(),
+            peak_host_bytes=self.usage.peak_host_bytes(),
             peak_device_bytes=result.peak_device_bytes,
             iterations=sum(stats.phase != "posing" for stats in result.iterations),
             image_visits=result.iterations[-1].image_visits if result.iterations else 0,

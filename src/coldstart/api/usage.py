@@ -13,19 +13,51 @@ def _cpu_seconds() -> float:
 
 
 @dataclass(frozen=True, slots=True)
-class Usage:
-    """Seconds used since this object was made."""
+class Used:
+    """What a run had used when it was left.
 
+    Attributes
+    ----------
+    wall_seconds, cpu_seconds : float
+    peak_host_bytes : int or None
+    """
+
+    wall_seconds: float = 0.0
+    cpu_seconds: float = 0.0
+    peak_host_bytes: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """What was used since this object was made, and before that by the process that left off.
+
+    The clock is one that never goes back, whatever becomes of the time of day.
+
+    Attributes
+    ----------
+    earlier : Used
+    """
+
+    earlier: Used = Used()
     _wall_start: float = field(default_factory=time.monotonic)
     _cpu_start: float = field(default_factory=_cpu_seconds)
 
     def wall_seconds(self) -> float:
         """Seconds by the clock."""
-        return time.monotonic() - self._wall_start
+        return self.earlier.wall_seconds + time.monotonic() - self._wall_start
 
     def cpu_seconds(self) -> float:
         """Processor seconds of all threads."""
-        return _cpu_seconds() - self._cpu_start
+        return self.earlier.cpu_seconds + _cpu_seconds() - self._cpu_start
+
+    def peak_host_bytes(self) -> int | None:
+        """Most memory in use; None where the system does not say."""
+        now = peak_host_bytes()
+        return now if now is None else max(now, self.earlier.peak_host_bytes or 0)
+
+    def so_far(self) -> Used:
+        """All of it, for the process that goes on."""
+        return Used(self.wall_seconds(), self.cpu_seconds(), self.peak_host_bytes())
 
 
 if sys.platform == "win32":

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import rich_click as click
 
-from coldstart.cli.interrupt import stop_on_interrupt
+from coldstart.cli.interrupt import listen_to_signals
 from coldstart.cli.options import merge_parameters, parameter_options
 from coldstart.cli.outcome import print_outcome
 from coldstart.cli.progress import progress_display
@@ -40,8 +40,11 @@ def demo(output: Path, **flags: Any) -> None:
     demo_set = write_demo_set(output / "particles", params.seed)
     click.echo(f"Simulated {len(demo_set.truth.matrices):,} particles of a made-up molecule: {demo_set.particles_path}")
     run = output / "run"
-    with stop_on_interrupt() as should_stop, progress_display() as show:
-        summary = run_job(demo_set.particles_path, run, params, on_iteration=show, should_stop=should_stop)
+    with listen_to_signals() as requests, progress_display() as show:
+        summary = run_job(
+            demo_set.particles_path, run, params, on_iteration=show,
+            should_stop=requests.should_stop, should_suspend=requests.should_suspend,
+        )  # fmt: skip
     print_outcome(run, summary)
     click.echo(agreement_text(score_run(run, demo_set.truth), demo_set.truth_map_path))
 

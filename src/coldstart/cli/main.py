@@ -9,10 +9,13 @@ from coldstart.cli.bench import bench
 from coldstart.cli.demo import demo
 from coldstart.cli.devices import devices
 from coldstart.cli.pick import pick
+from coldstart.cli.resume import resume
 from coldstart.cli.run import run
-from coldstart.errors import ColdstartError
+from coldstart.errors import ColdstartError, RunSuspended
 
 _USER_ERROR = 2
+_SUSPENDED = 75
+"""EX_TEMPFAIL of sysexits.h: not done, to be taken up again."""
 
 
 class _Verbs(click.RichGroup):
@@ -25,9 +28,22 @@ class _Verbs(click.RichGroup):
     def invoke(self, ctx: click.Context) -> Any:
         try:
             return super().invoke(ctx)
+        except RunSuspended as left:
+            click.echo(str(left), err=True)
+            ctx.exit(_SUSPENDED)
         except ColdstartError as error:
             click.echo(f"Error: {error}", err=True)
+            _say_notes(error)
             ctx.exit(_USER_ERROR)
+        except KeyboardInterrupt as error:
+            _say_notes(error)
+            raise
+
+
+def _say_notes(error: BaseException) -> None:
+    """What else there is to say, such as how the run goes on."""
+    for note in getattr(error, "__notes__", ()):
+        click.echo(note, err=True)
 
 
 @click.group(cls=_Verbs, context_settings={"help_option_names": ["-h", "--help"]})
@@ -39,5 +55,5 @@ def main() -> None:
     """
 
 
-for verb in (run, pick, demo, devices, bench):
+for verb in (run, resume, pick, demo, devices, bench):
     main.add_command(verb)

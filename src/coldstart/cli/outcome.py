@@ -6,6 +6,7 @@ from pathlib import Path
 import rich_click as click
 
 from coldstart.io.results import RunFolder
+from coldstart.io.run_paths import resume_command
 from coldstart.io.run_records import ClassSummary, Summary
 from coldstart.model.state import BoundAudit
 from coldstart.report.text import bytes_text, duration_text, listed, percent_text, resolution_text
@@ -19,6 +20,8 @@ def outcome_text(output: Path, summary: Summary) -> str:
     if summary.verify_bound is not None:
         lines.append(_audit(summary.verify_bound))
     lines.append(f"Processor time {duration_text(summary.cpu_seconds or 0.0)}, memory {_memory(summary)}.")
+    if summary.status == "stopped":
+        lines.append(_way_on(output))
     return "\n".join(lines)
 
 
@@ -48,6 +51,8 @@ def comparison_text(output: Path, folders: Sequence[Path], summaries: Sequence[S
         lines.append(f"  {_classes_text([summary]):<11} {folder}  ({_resolutions(summary)})")
     lines.append(f"  {'comparison':<11} {RunFolder(output).report_path}")
     lines.append(f"Processor time {duration_text(cpu)}, memory {_memory(last)}.")
+    if last.status == "stopped" or len(summaries) < len(folders):
+        lines.append(_way_on(output))
     return "\n".join(lines)
 
 
@@ -89,6 +94,10 @@ def _ending(summary: Summary) -> str:
     if summary.status == "stopped":
         return f"Stopped after {iterations}"
     return f"Completed {iterations}{', the map having converged,' if summary.converged else ''}"
+
+
+def _way_on(output: Path) -> str:
+    return f"It goes on as if it had not been stopped with: {resume_command(output)}"
 
 
 def _files(folder: RunFolder, summary: Summary) -> Iterator[tuple[str, str]]:

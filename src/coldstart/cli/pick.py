@@ -47,6 +47,11 @@ if TYPE_CHECKING:
     help=f"Only particles of these labels, out of {', '.join(PARTICLE_LABELS)}.",
 )
 @click.option(
+    "--accept-changes",
+    is_flag=True,
+    help="Pick though the particle table or a stack has changed since the run.",
+)
+@click.option(
     "-o",
     "--output",
     required=True,
@@ -60,6 +65,7 @@ def pick(
     min_posterior: float,
     min_margin: float,
     labels: tuple[str, ...],
+    accept_changes: bool,
     output: Path,
 ) -> None:
     """Write particles of the run in the folder OUT as a table of their own: the clean stack for the next program.
@@ -69,7 +75,13 @@ def pick(
     from coldstart.api import pick_particles
 
     picked = pick_particles(
-        run, output, classes=classes, min_posterior=min_posterior, min_margin=min_margin, labels=labels
+        run,
+        output,
+        classes=classes,
+        min_posterior=min_posterior,
+        min_margin=min_margin,
+        labels=labels,
+        accept_changes=accept_changes,
     )
     click.echo(picked_text(picked))
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import rich_click as click
 
-from coldstart.cli.interrupt import stop_on_interrupt
+from coldstart.cli.interrupt import listen_to_signals
 from coldstart.cli.options import merge_jobs, parameter_options
 from coldstart.cli.outcome import print_comparison, print_outcome
 from coldstart.cli.progress import job_titles, jobs_display, progress_display
@@ -46,7 +46,8 @@ def run(particles: Path, output: Path, data_root: Path | None, params_file: Path
 
     With several numbers of classes, such as --classes 1 2 3 4, each runs as a job of its own in FOLDER/classes_N.
 
-    Ctrl-C stops after the current iteration and keeps the result; pressed again, it aborts.
+    Ctrl-C stops after the current iteration and keeps the result; pressed again, it aborts. SIGTERM leaves the run
+    without a result. Whichever it was, or a crash: coldstart resume FOLDER goes on as if the run had never been left.
     """
     jobs = merge_jobs(flags, params_file)
     if len(jobs) == 1:
@@ -58,8 +59,11 @@ def run(particles: Path, output: Path, data_root: Path | None, params_file: Path
 def _run_one(particles: Path, output: Path, params: AbInitioParams, data_root: Path | None) -> None:
     from coldstart.api import run_job
 
-    with stop_on_interrupt() as should_stop, progress_display() as show:
-        summary = run_job(particles, output, params, data_root=data_root, on_iteration=show, should_stop=should_stop)
+    with listen_to_signals() as requests, progress_display() as show:
+        summary = run_job(
+            particles, output, params, data_root=data_root, on_iteration=show,
+            should_stop=requests.should_stop, should_suspend=requests.should_suspend,
+        )  # fmt: skip
     print_outcome(output, summary)
 
 
@@ -67,7 +71,10 @@ def _run_several(particles: Path, output: Path, jobs: Sequence[AbInitioParams], 
     from coldstart.api import job_folder, run_jobs
 
     titles = job_titles([job.classes for job in jobs])
-    with stop_on_interrupt() as should_stop, jobs_display(titles) as show:
-        summaries = run_jobs(particles, output, jobs, data_root=data_root, on_iteration=show, should_stop=should_stop)
+    with listen_to_signals() as requests, jobs_display(titles) as show:
+        summaries = run_jobs(
+            particles, output, jobs, data_root=data_root, on_iteration=show,
+            should_stop=requests.should_stop, should_suspend=requests.should_suspend,
+        )  # fmt: skip
     folders = [job_folder(output, job.classes) for job in jobs]
     print_comparison(output, folders, summaries)

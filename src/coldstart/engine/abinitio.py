@@ -12,7 +12,8 @@
     pose every particle that was used on the maps, once more and finer          final_pass, posing, poses
     and return the maps of these poses, and what is to be said of each class    classes
 
-docs/method.md derives each step. State passes from iteration to iteration as one frozen record.
+docs/method.md derives each step. State passes from iteration to iteration as one frozen record, from which a run that
+was left goes on.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ from coldstart.engine.final_pass import pose_all
 from coldstart.engine.gradient import Gradient
 from coldstart.engine.images import ImagePreparer
 from coldstart.engine.monitor import Monitor, relative_change
-from coldstart.engine.parts import RunParts, RunState
+from coldstart.engine.parts import RunParts, RunPoint, RunState
 from coldstart.engine.schedule import (
     DENSE,
     LEARNING,
@@ -77,6 +78,10 @@ def abinitio(
     should_stop: Callable[[], bool] = lambda: False,
     initial_volume: NDArray[np.float32] | None = None,
     preparer: ImagePreparer | None = None,
+    *,
+    point: RunPoint | None = None,
+    keep: Callable[[RunPoint], None] = lambda point: None,
+    pause: Callable[[], None] = lambda: None,
 ) -> Generator[Snapshot, None, RunResult]:
     """Run a reconstruction, yielding a snapshot an iteration and returning the result.
 
@@ -93,6 +98,12 @@ def abinitio(
         Map over the particles' box, [z, y, x], n even: each class starts from a variant of it.
     preparer : ImagePreparer, optional
         As `prepare_images` makes it, to share its images with other runs.
+    point : RunPoint, optional
+        Where an earlier run of the same particles, parameters and device was left: this one goes on from there.
+    keep : callable, optional
+        Given, after each iteration and before its snapshot is yielded, the point that the run could go on from.
+    pause : callable, optional
+        Called before the posing pass and between its minibatches. What it raises ends the run.
 
     Raises
     ------
@@ -104,17 +115,19 @@ def abinitio(
         If the device fails or has too little memory.
     """
     job = AbInitio(particles, images, params, session, preparer)
-    state = job.start(initial_volume)
-    history: list[IterationStats] = []
+    state = job.start(initial_volume) if point is None else point.state
+    history = [] if point is None else list(point.history)
+    earlier_bytes = 0 if point is None else point.peak_device_bytes
     stopped = False
     while not (stopped or job.is_over(state)):
         state, stats = job.iterate(state)
         history.append(stats)
+        keep(RunPoint(state, tuple(history), max(session.peak_bytes, earlier_bytes)))
         yield job.snapshot(state.map.volume, stats)
         stopped = should_stop()
     if job.group.order > 1 and history[-1].phase == "initial":  # stopped before the axes were sought
         state = job.with_symmetry(state)
-    posed = pose_all(job, state, history[-1])
+    posed = pose_all(job, state, history[-1], pause)
     history.append(posed.stats)
     yield job.snapshot(posed.volumes, posed.stats)
     return RunResult(
@@ -124,7 +137,7 @@ def abinitio(
         iterations=tuple(history),
         resolution_angstrom=posed.stats.resolution_angstrom,
         device_name=session.info.label,
-        peak_device_bytes=session.peak_bytes,
+        peak_device_bytes=max(session.peak_bytes, earlier_bytes),
         stopped_early=stopped,
         converged=job.has_converged(state),
         classes=class_reports(posed, particles.box_angstrom, job.plan.initial_radius),

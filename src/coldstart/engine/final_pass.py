@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -30,20 +30,23 @@ class _Pass:
     slices: MapSlices
     shifts: ShiftGrid
     levels: tuple[Stage, ...]
+    pause: Callable[[], None]
 
     def posed(self, rows: NDArray[np.int64], *, used: bool) -> Iterator[PosedBatch]:
         """Poses of these particles in two minibatches at least, so that there are halves to compare."""
         if not len(rows):
-            return iter(())
+            return
         parts, state = self.parts, self.state
-        return pose_in_minibatches(
+        for part in pose_in_minibatches(
             rows, min(parts.plan.final_minibatch, -(-len(rows) // 2)), state.noise.variance, parts.preparer,
             parts.loader, parts.search, self.slices, self.shifts, self.levels, parts.particles.box_angstrom,
             state.classes.settled(), used=used,
-        )  # fmt: skip
+        ):  # fmt: skip
+            self.pause()
+            yield part
 
 
-def pose_all(parts: RunParts, state: RunState, last: IterationStats) -> PosedRun:
+def pose_all(parts: RunParts, state: RunState, last: IterationStats, pause: Callable[[], None]) -> PosedRun:
     """Pose every particle that was used on the maps, and make the maps of these poses.
 
     With several classes every particle is used. With one, the others are posed too if that is asked for.
@@ -55,12 +58,15 @@ def pose_all(parts: RunParts, state: RunState, last: IterationStats) -> PosedRun
         After the last iteration, its maps symmetric if the run's are.
     last : IterationStats
         Of the last iteration.
+    pause : callable
+        Called before the first minibatch and after each.
     """
     began = time.perf_counter()
+    pause()
     radius = last.fourier_radius
     shifts, levels = shift_grid(parts.params, radius), stages(radius, POSING, parts.params.bound_sigmas)
     slices = parts.search.prepare(parts.on_device(state.map.volume), np.eye(3), levels)
-    all_particles = _Pass(parts, state, slices, shifts, levels)
+    all_particles = _Pass(parts, state, slices, shifts, levels, pause)
     symmetric = parts.group.order > 1
     updater, symmetrizer = parts.updater(radius, symmetric=symmetric), parts.symmetrizer if symmetric else None
     halves = [Gradient.zero(parts.params.classes, updater.side, parts.rings.plane.rings) for _ in range(2)]

@@ -25,6 +25,7 @@ from coldstart.model.alignment import place_map
 from coldstart.model.axes import find_axes
 from coldstart.model.noise import NoiseModel
 from coldstart.model.particles import ImageSource, Particles
+from coldstart.model.state import IterationStats
 from coldstart.model.symmetry import point_group
 from coldstart.params import AbInitioParams
 
@@ -52,6 +53,25 @@ class RunState:
     monitor: Monitor
     visits: int
     classes: ClassWatch
+
+
+@dataclass(frozen=True, slots=True)
+class RunPoint:
+    """All that a run needs to go on: with it, the iterations that follow are those of a run that was never left.
+
+    Attributes
+    ----------
+    state : RunState
+        After the last iteration of `history`.
+    history : tuple of IterationStats
+        Every iteration so far, at least one.
+    peak_device_bytes : int
+        Most memory in use on the device so far.
+    """
+
+    state: RunState
+    history: tuple[IterationStats, ...]
+    peak_device_bytes: int
 
 
 class RunParts:

@@ -50,9 +50,21 @@ class StackHeader:
     offset: int
 
     def open(self) -> NDArray[Any]:
-        """Map the images into memory, (count, box, box), read only."""
+        """Map the images into memory, (count, box, box), read only.
+
+        Raises
+        ------
+        ParticleFileError
+            If the file is no longer what its header was read from.
+        """
         shape = (self.count, self.box_px, self.box_px)
-        return np.memmap(self.path, dtype=self.dtype, mode="r", offset=self.offset, shape=shape)
+        try:
+            return np.memmap(self.path, dtype=self.dtype, mode="r", offset=self.offset, shape=shape)
+        except (OSError, ValueError) as error:
+            reason = (isinstance(error, OSError) and error.strerror) or error
+            raise ParticleFileError(
+                f"{self.path} cannot be read any more: {reason}. Has it been moved, or its disk been disconnected?"
+            ) from error
 
 
 def find_stack(path: Path) -> Path | None:

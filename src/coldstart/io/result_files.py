@@ -8,7 +8,7 @@ from zipfile import ZIP_DEFLATED, ZipFile, ZipInfo
 
 import numpy as np
 
-from coldstart.io.files import atomic_path
+from coldstart.io.files import atomic_path, remove_file
 from coldstart.io.mrc import MrcStackSource, write_map
 from coldstart.io.run_paths import RunPaths
 from coldstart.io.star_write import write_particles, write_unused
@@ -70,6 +70,8 @@ def write_tables(
     unposed = np.setdiff1d(np.arange(particles.count, dtype=np.int64), poses.particle)
     if len(unposed):
         write_unused(paths.unused_path, particles, unposed, source)
+    else:
+        remove_file(paths.unused_path)  # of a result that this one replaces
 
 
 def write_archive(path: Path, snapshots: Sequence[SnapshotFile]) -> None:

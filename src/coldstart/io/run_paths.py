@@ -1,5 +1,6 @@
 """Names of the files in a run folder. Classes are numbered from 1; a run of one class has names without a number."""
 
+import shlex
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,6 +15,21 @@ class RunPaths:
     def report_path(self) -> Path:
         """The run as a page."""
         return self.path / "report.html"
+
+    @property
+    def summary_path(self) -> Path:
+        """The run in figures."""
+        return self.path / "summary.json"
+
+    @property
+    def checkpoint_path(self) -> Path:
+        """What the run goes on from; there only while there is something left to do."""
+        return self.path / "checkpoint.npz"
+
+    @property
+    def inputs_path(self) -> Path:
+        """Where the input came from."""
+        return self.path / "inputs.json"
 
     @property
     def particles_path(self) -> Path:
@@ -47,6 +63,11 @@ class RunPaths:
     def snapshot_path(self, iteration: int, class_number: int) -> Path:
         """Map of a class after an iteration."""
         return self.path / "snapshots" / f"iteration_{iteration:05d}_class_{class_number}.mrc"
+
+
+def resume_command(folder: Path) -> str:
+    """The command that takes up the run in a folder, as a shell reads it."""
+    return f"coldstart resume {shlex.quote(str(folder))}"
 
 
 def _hand(flipped: bool) -> str:

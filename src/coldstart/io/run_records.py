@@ -13,7 +13,7 @@ import numpy as np
 
 from coldstart.model.state import BoundAudit, IterationStats, StageCount
 
-Status = Literal["running", "completed", "stopped", "failed"]
+Status = Literal["running", "completed", "stopped", "suspended", "failed"]
 Record = TypeVar("Record")
 
 
@@ -86,8 +86,8 @@ class Summary:
 
     Attributes
     ----------
-    status : {"running", "completed", "stopped", "failed"}
-        "stopped" where the user ended it early.
+    status : {"running", "completed", "stopped", "suspended", "failed"}
+        "stopped" where the user ended it early and it has a result, "suspended" where it was left without one.
     seed : int
     device : str or None
         Name of the OpenCL device.
