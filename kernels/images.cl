@@ -3,14 +3,15 @@
  *   C_l = s exp(-B k^2 / 4) sin( pi lambda dz k^2 - pi/2 Cs lambda^3 k^4 + phi ),   dz k^2 a quadratic form in (kx, ky)
  *   A_l = a_l C_l X_l / sigma_l^2,    W_l = a_l C_l^2 / sigma_l^2,    S_l(t) = d_l exp(-2 pi i l.t / N)
  *
- * with a_l the area of point l, so that sums over points are sums over the coefficients of the image, and d_l = 1 or, where a
+ * where X is the image; of one that was multiplied by its CTF, Y = C X, it is A_l = a_l Y_l / sigma_l^2. With a_l the area of point l, so that sums over points are sums over the coefficients of the image, and d_l = 1 or, where a
  * shift stands for its cell, the damping of the mean over the cell; W then has d_l^2.
  *
  * buffer         shape          unit                                                              in/out
  * kx, ky         (stride,)      cycles a box, ring by ring, zero at pads                          in
  * spectrum       (B,2,stride)   X, real and imaginary planes                                      in
  * optics         (B,8)          mean defocus, astigmatism along x and along the diagonal (times pi lambda, a box^-2),   in
- *                               pi/2 Cs lambda^3 (a box^-4), phi (rad), B/4 (a box^-2), scale, 1 where a CTF applies
+ *                               pi/2 Cs lambda^3 (a box^-4), phi (rad), B/4 (a box^-2), scale, 1 where a CTF applies,
+ *                               2 where the image was multiplied by it too
  * inverse_noise  (stride,)      a / sigma^2, zero at pads                                         in
  * image, weight  (B,2,stride), (B,stride)   A and W                                               out (weigh_images)
  * fine_image, fine_weight       A and W on finer rings, (B,2,fine), (B,fine)                      in
@@ -39,10 +40,10 @@ __kernel void weigh_images(__global const float *restrict kx, __global const flo
             const float defocus = FMA(o[0], s2, FMA(o[1], x * x - y * y, o[2] * 2.0f * x * y));
             ctf = o[6] * exp(-o[5] * s2) * sin(FMA(-o[3] * s2, s2, defocus) + o[4]);
         }
-        const float w = ctf * inverse_noise[l];
+        const float w = ctf * inverse_noise[l], factor = o[7] > 1.5f ? inverse_noise[l] : w;
         const size_t at = (size_t)i * 2 * stride + l;
-        image[at] = w * spectrum[at];
-        image[at + stride] = w * spectrum[at + stride];
+        image[at] = factor * spectrum[at];
+        image[at + stride] = factor * spectrum[at + stride];
         weight[(size_t)i * stride + l] = w * ctf;
     }
 }

@@ -14,8 +14,8 @@ from coldstart.cli.main import main
 from coldstart.demo.files import write_demo_set
 from coldstart.errors import DeviceError, OutputError, ParameterError, ParticleFileError
 from coldstart.io.mrc import MrcStackSource
+from coldstart.io.particle_files import read_particles
 from coldstart.io.results import RunFolder
-from coldstart.io.star import read_particles
 from coldstart.model.particles import Particles
 from coldstart.model.state import Snapshot
 

@@ -11,11 +11,12 @@ from coldstart.api import PickedClass, pick_particles
 from coldstart.demo.files import DemoSet, write_demo_set
 from coldstart.errors import ColdstartError, OutputError, ParameterError, ParticleFileError
 from coldstart.io.inputs import Inputs, write_inputs
+from coldstart.io.particle_files import read_particles
 from coldstart.io.results import RunFolder
 from coldstart.io.run_records import ClassSummary, Summary
-from coldstart.io.star import read_particles
 from coldstart.io.star_text import read_blocks
 from coldstart.model.state import RunResult
+from coldstart.params import AbInitioParams
 
 MakeResult = Callable[..., RunResult]
 POSTERIORS = np.array([[0.9, 0.05, 0.05], [0.5, 0.3, 0.2], [0.1, 0.1, 0.8], [0.0, 0.3, 0.7], [0.85, 0.1, 0.05]])
@@ -27,8 +28,13 @@ def demo_set(tmp_path_factory: pytest.TempPathFactory) -> DemoSet:
 
 
 def write_run(path: Path, demo_set: DemoSet, result: RunResult, status: str = "completed") -> RunFolder:
-    particles, images = read_particles(demo_set.particles_path)
+    return write_run_on(demo_set.particles_path, path, result, status)
+
+
+def write_run_on(source: Path, path: Path, result: RunResult, status: str = "completed") -> RunFolder:
+    particles, images = read_particles(source)
     folder = RunFolder.create(path)
+    folder.write_params(AbInitioParams())
     folder.write_result(particles, result, images)
     classes = tuple(ClassSummary(number, 20.0, 0.5) for number in range(1, len(result.volumes) + 1))
     folder.write_summary(Summary(status=status, seed=0, classes=classes))  # type: ignore[arg-type]
@@ -76,9 +82,9 @@ def test_rows_are_whole_and_images_the_same(run: RunFolder, demo_set: DemoSet, t
     output = tmp_path / "deep" / "er" / "clean.star"
     pick_particles(run.path, output, classes=[3])
     before, after = read_blocks(run.table_path(3)), read_blocks(output)
-    assert after["optics"].equals(before["optics"])
-    rest = [label for label in before["particles"] if label != "rlnImageName"]
-    assert after["particles"][rest].to_numpy().tolist() == before["particles"][rest].iloc[[2, 3]].to_numpy().tolist()
+    assert after["optics"] == before["optics"]
+    rest = before["particles"].take(np.array([2, 3])).without("rlnImageName")
+    assert after["particles"].without("rlnImageName") == rest
     images = read_particles(output)[1].read(np.arange(2))
     np.testing.assert_array_equal(images, read_particles(demo_set.particles_path)[1].read(np.array([2, 3])))
 
@@ -120,6 +126,50 @@ def test_what_leaves_nothing(
     with pytest.raises(kind, match=message):
         pick_particles(run.path, tmp_path / "clean.star", **criteria)  # type: ignore[arg-type]
     assert not (tmp_path / "clean.star").exists()
+
+
+def test_a_dataset_for_cryosparc(run: RunFolder, demo_set: DemoSet, tmp_path: Path) -> None:
+    (tmp_path / "deep").mkdir()
+    picked = pick_particles(run.path, tmp_path / "deep" / "clean.cs", classes=[3])
+    assert picked.picked == 2
+    particles, images = read_particles(tmp_path / "deep" / "clean.csg")
+    source, source_images = read_particles(demo_set.particles_path)
+    assert particles.ctf is not None
+    assert source.ctf is not None
+    np.testing.assert_allclose(particles.ctf.defocus_u_angstrom, source.ctf.defocus_u_angstrom[[2, 3]], rtol=1e-6)
+    np.testing.assert_array_equal(images.read(np.arange(2)), source_images.read(np.array([2, 3])))
+    assert particles.records is not None
+    np.testing.assert_allclose(particles.records["alignments3D_multi/class_posterior"], POSTERIORS[[2, 3]], rtol=1e-5)
+    assert particles.records["alignments3D/class"].tolist() == [2, 2]
+    (tmp_path / "deep" / "clean.cs").unlink()
+    with pytest.raises(OutputError, match=r"clean\.csg is there already"):
+        pick_particles(run.path, tmp_path / "deep" / "clean.cs")
+
+
+def test_a_run_on_a_dataset_has_datasets_and_they_keep_their_fields(
+    run: RunFolder, tmp_path: Path, made_up_result: MakeResult
+) -> None:
+    pick_particles(run.path, tmp_path / "in.cs")
+    posteriors = np.array([[0.9, 0.1], [0.2, 0.8], [0.3, 0.7]])
+    again = write_run_on(tmp_path / "in.cs", tmp_path / "again", made_up_result(posteriors))
+    before, _ = read_particles(tmp_path / "in.cs")
+    assert before.records is not None
+    names = {path.name for path in again.path.glob("*.cs")}
+    assert names == {path.with_suffix(".cs").name for path in again.path.glob("*.star")}
+    assert names == {path.with_suffix(".cs").name for path in again.path.glob("*.csg")}
+    expected = {"particles_class_1": [0], "particles_class_2": [1, 2], "particles_unused": [3, 4]}
+    for name, rows in expected.items():
+        found, _ = read_particles(again.path / f"{name}.csg")
+        assert found.records is not None
+        assert found.records["uid"].tolist() == before.records["uid"][rows].tolist()
+    pick_particles(again.path, tmp_path / "clean.cs", classes=[2])
+    picked, images = read_particles(tmp_path / "clean.csg")
+    assert picked.records is not None
+    for field in before.records.dtype.names:
+        if not field.startswith("alignments3D") and field != "blob/path":
+            np.testing.assert_array_equal(picked.records[field], before.records[field][[1, 2]])
+    assert images.read(np.arange(2)).shape == (2, 16, 16)
+    assert image_numbers(again.table_path(2)) == [1, 2, 3]
 
 
 def test_outputs_that_are_refused(run: RunFolder, tmp_path: Path) -> None:

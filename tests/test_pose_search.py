@@ -13,6 +13,7 @@ from coldstart.compute.device import list_devices
 from coldstart.demo.molecule import make_molecule, molecule_map
 from coldstart.demo.simulate import SimulatedSet, clean_images, simulate_set
 from coldstart.errors import ParameterError
+from coldstart.model.ctf import evaluate_ctf
 from coldstart.model.fourier import resize_spectrum, spectrum_of, volume_of
 from coldstart.model.particles import Particles
 from coldstart.model.pose_grid import ShiftGrid
@@ -269,3 +270,20 @@ def test_images_without_a_ctf(posing: Posing) -> None:
     plain = replace(posing, particles=replace(posing.particles, ctf=None))
     with_ctf, without = (each.search(rows=range(6)) for each in (posing, plain))
     assert with_ctf.poses.log_likelihood.mean() > without.poses.log_likelihood.mean()
+
+
+def test_images_multiplied_by_their_ctf_find_the_same_poses(posing: Posing, found: PoseSearchResult) -> None:
+    ctf = posing.truth.ctf
+    kx, ky = np.meshgrid(np.fft.rfftfreq(BOX, 1 / BOX), np.fft.fftfreq(BOX, 1 / BOX))
+    transfer = evaluate_ctf(ctf, kx.ravel(), ky.ravel(), BOX * PIXEL).reshape(IMAGES, BOX, -1)
+    spectra = np.fft.rfft2(np.fft.ifftshift(posing.truth.images, axes=(1, 2))) * transfer
+    multiplied = np.fft.fftshift(np.fft.irfft2(spectra, s=(BOX, BOX)), axes=(1, 2)).astype(np.float32)
+    known = replace(posing.particles, ctf=replace(ctf, premultiplied=np.ones(IMAGES)))
+    result = search_poses(known, InMemory(multiplied), posing.volume, PARAMS, resolution_angstrom=RESOLUTION)
+    poses = [euler_to_matrix(each.poses.euler_deg) for each in (result, found)]
+    assert np.mean(geodesic_distance_deg(*poses) < 2 * found.angular_step_deg) >= 0.9
+    assert (result.poses.log_likelihood > 0).all()
+    misled = search_poses(
+        posing.particles, InMemory(multiplied), posing.volume, PARAMS, resolution_angstrom=RESOLUTION
+    ).poses
+    assert np.median(misled.log_likelihood) < np.median(result.poses.log_likelihood)

@@ -17,8 +17,8 @@ from coldstart.engine import reference
 from coldstart.engine.images import ImagePreparer
 from coldstart.errors import ParameterError
 from coldstart.io.mrc import read_map, write_map
+from coldstart.io.particle_files import read_particles
 from coldstart.io.results import RunFolder
-from coldstart.io.star import read_particles
 from coldstart.model.ctf import evaluate_ctf, take_rows
 from coldstart.model.fourier import spectrum_of, trilinear_envelope
 from coldstart.model.particles import Particles

@@ -11,8 +11,8 @@ from coldstart.demo.molecule import Molecule, make_molecule, molecule_map
 from coldstart.demo.score import score_run
 from coldstart.demo.simulate import clean_images
 from coldstart.io.mrc import read_map
+from coldstart.io.particle_files import read_particles
 from coldstart.io.results import RunFolder
-from coldstart.io.star import read_particles
 from coldstart.model.alignment import MIRROR_AXIS, Placement
 from coldstart.model.hand import flip_map, flip_matrices
 from coldstart.model.so3 import euler_to_matrix, matrix_to_euler, random_rotations

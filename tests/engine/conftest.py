@@ -71,6 +71,7 @@ def some_ctf(rng):
             phase_shift_deg=rng.uniform(0, 90, count),
             b_factor_angstrom2=rng.uniform(0, 100, count),
             scale=rng.uniform(0.8, 1.3, count),
+            premultiplied=np.zeros(count),
         )
 
     return make

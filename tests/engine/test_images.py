@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -227,3 +229,50 @@ def test_phases_are_made_anew_when_the_grid_of_shifts_changes(session, loader):
     for shifts, of_cells in ((SHIFTS, True), (ShiftGrid(0.16, 0.07), False)):
         assert not np.array_equal(phase(shifts, of_cells=of_cells), first)
         np.testing.assert_array_equal(phase(SHIFTS, of_cells=False), first)
+
+
+@pytest.fixture
+def multiplied_too(rng, in_memory, some_ctf):
+    """Preparers and particles of the same images, plain and multiplied by their CTFs, under white noise."""
+    box = 64
+    count = 200
+    ctf = some_ctf(count)
+    signal = 2.0 * np.exp(-0.5 * (radius_px(box, 2) / 6.0) ** 2)
+    images = (signal + rng.standard_normal((count, box, box))).astype(np.float32)
+    kx, ky = np.meshgrid(np.fft.rfftfreq(box, 1 / box), np.fft.fftfreq(box, 1 / box))
+    transfer = evaluate_ctf(ctf, kx.ravel(), ky.ravel(), box * PIXEL).reshape(count, box, -1)
+    spectra = np.fft.rfft2(np.fft.ifftshift(images, axes=(1, 2))) * transfer
+    multiplied = np.fft.fftshift(np.fft.irfft2(spectra, s=(box, box)), axes=(1, 2)).astype(np.float32)
+    plain = in_memory(images, PIXEL, ctf)
+    known = in_memory(multiplied, PIXEL, replace(ctf, premultiplied=np.ones(count)))
+    plane = PolarPlane(48, 16)
+    return {
+        name: (particles, ImagePreparer(particles, source, AbInitioParams(noise_model=model), plane))
+        for model in ("white", "symmetric")
+        for name, (particles, source) in {f"plain {model}": plain, f"multiplied {model}": known}.items()
+    }
+
+
+@pytest.mark.parametrize("model", ["white", "symmetric"])
+def test_noise_of_images_that_were_multiplied_by_their_ctf_is_that_of_the_plain_ones(multiplied_too, model):
+    rows = np.arange(200)
+    plain, multiplied = (multiplied_too[f"{name} {model}"][1].noise_variance(rows) for name in ("plain", "multiplied"))
+    # At the innermost rings little is left to measure, and the window mixes rings.
+    np.testing.assert_allclose(multiplied[2:], plain[2:], rtol=0.2)
+
+
+def test_images_that_were_multiplied_by_their_ctf_are_weighed_as_the_plain_ones(multiplied_too, session):
+    rows = np.arange(40)
+    loaded = {}
+    for name in ("plain white", "multiplied white"):
+        particles, preparer = multiplied_too[name]
+        rings = Rings(session, 1, 16)
+        assert rings.plane == preparer.plane
+        batch = MinibatchLoader(session, particles, preparer, rings).load(rows, np.ones(16))
+        loaded[name] = session.download(batch.image), session.download(batch.weight), batch.power
+    (plain, weight, power), (multiplied, weight_too, power_too) = loaded.values()
+    np.testing.assert_array_equal(weight, weight_too)
+    correlation = np.vdot(plain, multiplied) / np.linalg.norm(plain) / np.linalg.norm(multiplied)
+    assert correlation > 0.95  # the window comes after the CTF in one, before it in the other
+    assert np.vdot(plain, multiplied) / np.vdot(plain, plain) == pytest.approx(1.0, abs=0.03)
+    np.testing.assert_allclose(power_too[3:], power[3:], rtol=0.3)

@@ -1,4 +1,7 @@
+import gc
+import gzip
 import sys
+import tempfile
 from pathlib import Path
 
 import mrcfile
@@ -146,10 +149,55 @@ def test_files_that_are_no_stack(tmp_path, write_stack):
     overwrite_bytes(tmp_path / "mode.mrcs", 12, (4).to_bytes(4, "little"))
     with pytest.raises(ParticleFileError, match="MRC mode 4"):
         read_stack_header(tmp_path / "mode.mrcs")
-    mrcfile.write(tmp_path / "packed.mrcs.gz", np.ones((2, 8, 8), np.float32))
-    (tmp_path / "packed.mrcs.gz").rename(tmp_path / "packed.mrcs")
-    with pytest.raises(ParticleFileError, match="compressed"):
-        read_stack_header(tmp_path / "packed.mrcs")
+    mrcfile.write(tmp_path / "packed.mrcs.bz2", np.ones((2, 8, 8), np.float32))
+    with pytest.raises(ParticleFileError, match="compressed with bzip2"):
+        read_stack_header(tmp_path / "packed.mrcs.bz2")
+
+
+def packed(path, target):
+    with gzip.open(target, "wb") as stream:
+        stream.write(path.read_bytes())
+    return target
+
+
+def test_packed_stacks_are_unpacked_to_a_temporary_folder(tmp_path, write_stack, monkeypatch):
+    images = write_stack(tmp_path / "a.mrcs", 5, 8, dtype=np.float16)
+    path = packed(tmp_path / "a.mrcs", tmp_path / "packed.mrcs.gz")
+    (tmp_path / "room").mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "room"))
+    source = source_of(path, [4, 0])
+    assert source.headers[0].is_packed
+    assert not list((tmp_path / "room").iterdir())
+    np.testing.assert_array_equal(source.read(np.array([0, 1])), images[[4, 0]])
+    assert len(list((tmp_path / "room").iterdir())) == 1
+    del source
+    gc.collect()
+    assert not list((tmp_path / "room").iterdir())
+
+
+def test_a_packed_stack_stands_in_for_one_that_is_missing(tmp_path, write_stack):
+    write_stack(tmp_path / "a.mrc", 2, 8)
+    packed(tmp_path / "a.mrc", tmp_path / "a.mrc.gz")
+    assert find_stack(tmp_path / "a.mrcs") == tmp_path / "a.mrc"
+    (tmp_path / "a.mrc").unlink()
+    assert find_stack(tmp_path / "a.mrcs") == tmp_path / "a.mrc.gz"
+
+
+def test_packed_stacks_that_are_damaged(tmp_path, write_stack):
+    write_stack(tmp_path / "a.mrcs", 5, 8)
+    path = packed(tmp_path / "a.mrcs", tmp_path / "packed.mrcs.gz")
+    whole = path.read_bytes()
+    path.write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(ParticleFileError, match=r"packed\.mrcs\.gz is damaged.*Copy it again"):
+        source_of(path, [0]).read(np.array([0]))
+    content = (tmp_path / "a.mrcs").read_bytes()
+    (tmp_path / "a.mrcs").write_bytes(content[:-300])
+    packed(tmp_path / "a.mrcs", path)
+    with pytest.raises(ParticleFileError, match=r"truncated: its header promises 5 images, the file holds 3 whole"):
+        source_of(path, [0]).read(np.array([0]))
+    path.write_bytes(whole[:20])
+    with pytest.raises(ParticleFileError, match="cannot be read as an MRC file"):
+        read_stack_header(path)
 
 
 def test_several_maps_in_one_file(tmp_path):

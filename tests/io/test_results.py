@@ -9,9 +9,9 @@ import pytest
 
 from coldstart.errors import OutputError
 from coldstart.io.mrc import read_map
+from coldstart.io.particle_files import read_particles
 from coldstart.io.results import RunFolder
 from coldstart.io.run_records import ClassSummary, SearchSummary, Summary
-from coldstart.io.star import read_particles
 from coldstart.model.state import BoundAudit, IterationStats, Snapshot, StageCount
 from coldstart.params import AbInitioParams
 

@@ -1,12 +1,12 @@
 import numpy as np
-import pandas as pd
 import pytest
 
 from coldstart.errors import ParticleFileError
-from coldstart.io.star import read_particles
+from coldstart.io.particle_files import read_particles
 from coldstart.io.star_relion30 import split_single_table
+from coldstart.model.carried import CarriedTable
 
-ROWS = pd.DataFrame(
+ROWS = CarriedTable(
     {
         "rlnImageName": ["1@s.mrcs", "2@s.mrcs", "3@s.mrcs"],
         "rlnVoltage": ["300.0", "200.0", "300"],
@@ -43,7 +43,8 @@ def test_pixel_size_is_detector_pixel_over_magnification_and_shifts_become_angst
 
 
 def write_single_table(path, table):
-    lines = ["data_", "", "loop_", *(f"_{label}" for label in table.columns), *map(" ".join, table.to_numpy())]
+    lines = ["data_", "", "loop_", *(f"_{label}" for label in table)]
+    lines += [" ".join(row) for row in zip(*(table[label].tolist() for label in table), strict=True)]
     path.write_text("\n".join(lines) + "\n")
     return path
 
@@ -58,7 +59,7 @@ def test_single_table_is_read_like_any_other(tmp_path, write_stack):
 
 def test_image_names_alone_are_enough_without_ctf(tmp_path, write_stack):
     write_stack(tmp_path / "s.mrcs", 3, 8)
-    path = write_single_table(tmp_path / "a.star", ROWS[["rlnImageName"]])
+    path = write_single_table(tmp_path / "a.star", CarriedTable({"rlnImageName": ROWS["rlnImageName"]}))
     particles, _ = read_particles(path, use_ctf=False, pixel_size_angstrom=3.0)
     assert (particles.count, particles.pixel_size_angstrom) == (3, 3.0)
     assert particles.table.columns["rlnOpticsGroup"].tolist() == ["1", "1", "1"]
@@ -67,9 +68,9 @@ def test_image_names_alone_are_enough_without_ctf(tmp_path, write_stack):
 
 
 def test_bad_numbers_are_named(tmp_path):
-    table = ROWS.assign(rlnMagnification=["70000", "zero", "70000"])
+    table = ROWS.having({"rlnMagnification": ["70000", "zero", "70000"]})
     with pytest.raises(ParticleFileError, match="row 2, rlnMagnification = 'zero' is not a number"):
         read_particles(write_single_table(tmp_path / "a.star", table))
-    table = ROWS.assign(rlnMagnification=["0"] * 3)
+    table = ROWS.having({"rlnMagnification": ["0"] * 3})
     with pytest.raises(ParticleFileError, match=r"is no pixel size.*--pixel-size"):
         read_particles(write_single_table(tmp_path / "a.star", table))

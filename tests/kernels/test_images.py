@@ -7,7 +7,7 @@ from coldstart.model.polar import PolarPlane
 
 @pytest.fixture
 def optics(rng):
-    """Five rows as a 256 Angstrom box has them at 0.7 to 2.5 um; the last image carries no CTF."""
+    """Rows as a 256 Angstrom box has them at 0.7 to 2.5 um; the last image has no CTF, the second twice its own."""
     table = np.zeros((5, 8), np.float32)
     table[:, 0] = rng.uniform(0.006, 0.024, 5)
     table[:, 1:3] = rng.uniform(-5e-4, 5e-4, (5, 2))
@@ -16,6 +16,7 @@ def optics(rng):
     table[:, 5] = rng.uniform(0.0, 3e-4, 5)
     table[:, 6] = rng.uniform(0.5, 2.0, 5)
     table[:4, 7] = 1.0
+    table[1, 7] = 2.0
     return table
 
 

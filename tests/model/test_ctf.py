@@ -21,6 +21,7 @@ def make_ctf(**changes):
         "phase_shift_deg": 0.0,
         "b_factor_angstrom2": 0.0,
         "scale": 1.0,
+        "premultiplied": 0.0,
     } | changes
     columns = np.broadcast_arrays(*(np.atleast_1d(np.asarray(value, float)) for value in values.values()))
     return Ctf(**dict(zip(values, columns, strict=True)))

@@ -4,7 +4,7 @@ from coldstart.model.particles import CarriedTable, Ctf, Particles
 
 
 def some_particles(ctf=True):
-    columns = Ctf(*(np.arange(5) + 10.0 * number for number in range(9))) if ctf else None
+    columns = Ctf(*(np.arange(5) + 10.0 * number for number in range(10))) if ctf else None
     table = CarriedTable({"rlnImageName": np.array([f"{row}@a.mrcs" for row in range(1, 6)])})
     return Particles(5, 8, 1.5, columns, table, CarriedTable({"rlnOpticsGroup": np.array(["1", "2"])}), "a.star")
 

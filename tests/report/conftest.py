@@ -80,7 +80,7 @@ def made_up_content(result: RunResult) -> ReportContent:
         params=AbInitioParams(seed=7),
         result=result,
         panels=tuple(map_panels(Snapshot(row, result.volumes, PIXEL_ANGSTROM)) for row in drawn),
-        ctf=Ctf(*(rng.uniform(1e4, 2e4, INPUT_COUNT) for _ in range(9))),
+        ctf=Ctf(*(rng.uniform(1e4, 2e4, INPUT_COUNT) for _ in range(10))),
         particle_count=INPUT_COUNT,
         wall_seconds=75.0,
         cpu_seconds=150.0,

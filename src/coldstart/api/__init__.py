@@ -2,8 +2,8 @@
 
 `reconstruct` speaks arrays and records alone; `run_job` adds the files, particles in and a run folder out; `run_jobs`
 runs several numbers of classes on the same particles and compares them. `resume_job` and `resume_jobs` go on with a run
-that was left.
-`search_poses` finds poses on a map that is there already; `pick_particles` takes a subset of a run's particles.
+that was left. `read_particles` reads what `reconstruct` takes, from any file that the program knows. `search_poses`
+finds poses on a map that is there already; `pick_particles` takes a subset of a run's particles.
 """
 
 from coldstart.api.checkpoint import ShouldSuspend
@@ -14,6 +14,7 @@ from coldstart.api.pick import PickedClass, PickedParticles, pick_particles
 from coldstart.api.pose_search import PoseSearchResult, search_poses
 from coldstart.api.resume import resume_job
 from coldstart.api.series import OnJobIteration, job_folder
+from coldstart.io.particle_files import read_particles
 
 __all__ = [
     "OnIteration",
@@ -25,6 +26,7 @@ __all__ = [
     "ShouldSuspend",
     "job_folder",
     "pick_particles",
+    "read_particles",
     "reconstruct",
     "resume_job",
     "resume_jobs",

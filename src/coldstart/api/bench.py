@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from coldstart import __version__
 from coldstart.api.maps import read_box_map
 from coldstart.io.files import write_text_atomically
-from coldstart.io.star import read_particles
+from coldstart.io.particle_files import read_particles
 from coldstart.params import AbInitioParams
 
 if TYPE_CHECKING:

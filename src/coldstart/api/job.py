@@ -15,10 +15,10 @@ from coldstart.api.usage import Usage
 from coldstart.errors import OutputError
 from coldstart.io.inputs import Inputs
 from coldstart.io.mrc import MrcStackSource
+from coldstart.io.particle_files import read_particles
 from coldstart.io.results import check_unused
 from coldstart.io.run_paths import RunPaths
 from coldstart.io.run_records import Summary
-from coldstart.io.star import read_particles
 from coldstart.model.particles import Particles
 from coldstart.params import AbInitioParams
 
@@ -44,7 +44,7 @@ def run_job(
     Parameters
     ----------
     particles_path : Path
-        RELION STAR file, or a plain stack.
+        RELION STAR file, cryoSPARC dataset or group, plain stack, or folder of stacks.
     output : Path
         New or empty folder.
     params : AbInitioParams
@@ -125,7 +125,7 @@ def read_data(path: Path, params: AbInitioParams, data_root: Path | None) -> Job
 def read_wanted(
     path: Path, params: AbInitioParams, data_root: Path | None
 ) -> tuple[Particles, MrcStackSource, tuple[str, ...]]:
-    """The particles to use and their images, and a note where there are fewer than wanted.
+    """The particles to use and their images, and notes on how they were read, or where there are fewer than wanted.
 
     Raises
     ------
@@ -133,15 +133,19 @@ def read_wanted(
         As `read_particles`.
     """
     particles, images = read_particles(
-        path, data_root=data_root, pixel_size_angstrom=params.pixel_size_angstrom, use_ctf=params.ctf
+        path,
+        data_root=data_root,
+        pixel_size_angstrom=params.pixel_size_angstrom,
+        use_ctf=params.ctf,
+        resolution_angstrom=params.max_resolution_angstrom,
     )
     wanted = params.particles_to_use
     if wanted is None:
-        return particles, images, ()
+        return particles, images, particles.notes
     if wanted > particles.count:
         note = f"{wanted:,} particles were to be used, but the input has only {particles.count:,}."
-        return particles, images, (note,)
-    return particles.first(wanted), images, ()
+        return particles, images, (*particles.notes, note)
+    return particles.first(wanted), images, particles.notes
 
 
 def check_output(path: Path) -> None:

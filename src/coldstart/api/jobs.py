@@ -39,7 +39,7 @@ def run_jobs(
     Parameters
     ----------
     particles_path : Path
-        RELION STAR file, or a plain stack.
+        RELION STAR file, cryoSPARC dataset or group, plain stack, or folder of stacks.
     output : Path
         New or empty folder.
     jobs : sequence of AbInitioParams

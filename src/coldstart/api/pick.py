@@ -5,12 +5,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
 from coldstart.errors import OutputError, ParameterError, ParticleFileError
-from coldstart.io.files import write_text_atomically
+from coldstart.io.cryosparc_files import read_dataset
+from coldstart.io.cryosparc_write import write_part_of_dataset, write_posed_dataset
 from coldstart.io.inputs import changes_text, read_inputs
+from coldstart.io.particle_files import read_particles
 from coldstart.io.results import RunFolder
 from coldstart.io.star_columns import (
     CLASS_MARGIN,
@@ -23,10 +24,14 @@ from coldstart.io.star_columns import (
     numbers,
     whole_numbers,
 )
-from coldstart.io.star_text import blocks_to_text, read_blocks
+from coldstart.io.star_poses import read_poses
+from coldstart.io.star_text import read_blocks, write_blocks
 from coldstart.io.star_write import moved_image_names
+from coldstart.model.carried import CarriedTable
 
 Criteria = Mapping[str, NDArray[np.bool_]]
+
+DATASET_SUFFIX = ".cs"
 
 _FINISHED = ("completed", "stopped")
 
@@ -68,14 +73,15 @@ def pick_particles(
     labels: Sequence[str] | None = None,
     accept_changes: bool = False,
 ) -> PickedParticles:
-    """Write the particles of a run that meet every criterion, with all columns and their poses, as a STAR file.
+    """Write the particles of a run that meet every criterion, with all columns and their poses, for the next program.
 
     Parameters
     ----------
     run : Path
         Folder of a finished run. The particles to choose from are those that have a pose.
     output : Path
-        New STAR file. Relative image names lead from its folder to the stacks.
+        New STAR file; or new cryoSPARC dataset (.cs), which gets its group (.csg) beside it. Relative image names lead
+        from its folder to the stacks.
     classes : sequence of int, optional
         Numbers of classes, from 1; all when None or empty.
     min_posterior : float
@@ -115,19 +121,37 @@ def pick_particles(
     chosen = np.logical_and.reduce([np.ones(len(table), dtype=bool), *criteria.values()])
     if not chosen.any():
         raise _nothing_left(folder, source, criteria, len(table), labels)
-    picked = table[chosen]
-    names = moved_image_names(picked[IMAGE_NAME].tolist(), source.parent, output.parent)
-    blocks["particles"] = picked.assign(**{IMAGE_NAME: names})
-    write_text_atomically(output, blocks_to_text(blocks))
+    if output.suffix == DATASET_SUFFIX:
+        _write_dataset(output, folder, source, table, chosen, class_count)
+    else:
+        picked = table.take(chosen)
+        names = moved_image_names(picked.utf8(IMAGE_NAME), source.parent, output.parent)
+        write_blocks(output, {**blocks, "particles": picked.having({IMAGE_NAME: names})})
     class_numbers = whole_numbers(table, CLASS_NUMBER, str(source))
     return PickedParticles(output, _counts(class_numbers, chosen, class_count))
 
 
 def _check_output(output: Path) -> None:
-    if output.suffix != ".star":
-        raise OutputError(f"{output} is no name of a particle table: end it in .star.")
-    if output.exists():
-        raise OutputError(f"{output} is there already: choose another name, or remove it first.")
+    if output.suffix not in (".star", DATASET_SUFFIX):
+        raise OutputError(f"{output} is no name of a particle table: end it in .star, or in .cs for cryoSPARC.")
+    written = [output, output.with_suffix(".csg")] if output.suffix == DATASET_SUFFIX else [output]
+    for path in written:
+        if path.exists():
+            raise OutputError(f"{path} is there already: choose another name, or remove it first.")
+
+
+def _write_dataset(
+    output: Path, folder: RunFolder, source: Path, table: CarriedTable, chosen: NDArray[np.bool_], class_count: int
+) -> None:
+    """Write rows of the run's table for cryoSPARC: out of the run's own dataset, where the input was one."""
+    dataset, rows = source.with_suffix(DATASET_SUFFIX), np.flatnonzero(chosen)
+    if dataset.is_file():
+        write_part_of_dataset(output, read_dataset(dataset)[rows], dataset.parent, output.stem)
+        return
+    params = folder.load_params()
+    particles, images = read_particles(source, use_ctf=params.ctf)
+    poses = read_poses(table, str(source), class_count).rows(chosen)
+    write_posed_dataset(output, particles, poses, images, output.stem, invert=params.invert)
 
 
 def _check_inputs(folder: RunFolder) -> None:
@@ -161,7 +185,7 @@ def _check_choices(folder: RunFolder, class_count: int, classes: Sequence[int], 
 
 
 def _criteria(
-    table: pd.DataFrame,
+    table: CarriedTable,
     source: Path,
     classes: Sequence[int],
     min_posterior: float,
@@ -179,12 +203,12 @@ def _criteria(
                 numbers(_having(table, label, where), label, where) >= least
             )
     if labels:
-        found = _having(table, LABEL, where)[LABEL].to_numpy()
+        found = _having(table, LABEL, where).columns[LABEL]
         met[f"are labelled {' or '.join(labels)}"] = np.isin(found, labels)
     return met
 
 
-def _having(table: pd.DataFrame, label: str, where: str) -> pd.DataFrame:
+def _having(table: CarriedTable, label: str, where: str) -> CarriedTable:
     """The table, which must have this column."""
     if label not in table:
         raise ParticleFileError(

@@ -57,7 +57,7 @@ if TYPE_CHECKING:
     required=True,
     type=click.Path(path_type=Path),
     metavar="FILE",
-    help="New STAR file; the image names in it lead from its folder to the stacks.",
+    help="New STAR file, or new cryoSPARC dataset (.cs); the image names in it lead from its folder to the stacks.",
 )
 def pick(
     run: Path,

@@ -31,7 +31,7 @@ from coldstart.params import COMMON, INPUT, AbInitioParams
     type=click.Path(path_type=Path),
     metavar="FOLDER",
     panel=INPUT,
-    help="Folder that the table's stack paths start from; the table's own folder when empty.",
+    help="Folder that the table's stack paths start from; the table's own folder, or one above it, when empty.",
 )
 @click.option(
     "--params",
@@ -42,7 +42,9 @@ from coldstart.params import COMMON, INPUT, AbInitioParams
     help="Parameters as JSON, such as the params.json of an earlier run; flags given here override it.",
 )
 def run(particles: Path, output: Path, data_root: Path | None, params_file: Path | None, **flags: Any) -> None:
-    """Reconstruct 3D maps from PARTICLES, a RELION STAR file or a stack, without poses or a starting map.
+    """Reconstruct 3D maps from PARTICLES, without poses or a starting map.
+
+    PARTICLES is a RELION STAR file, a cryoSPARC dataset or group (.cs, .csg), a stack, or a folder of stacks.
 
     With several numbers of classes, such as --classes 1 2 3 4, each runs as a job of its own in FOLDER/classes_N.
 

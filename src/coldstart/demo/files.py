@@ -5,15 +5,15 @@ from pathlib import Path
 
 import mrcfile
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
 from coldstart.demo.compare import Truth
 from coldstart.demo.molecule import make_molecule, molecule_map
 from coldstart.demo.simulate import AMPLITUDE_CONTRAST, CS_MM, VOLTAGE_KV, SimulatedSet, simulate_set
-from coldstart.io.files import atomic_path, write_text_atomically
+from coldstart.io.files import atomic_path
 from coldstart.io.mrc import write_map
-from coldstart.io.star_text import blocks_to_text
+from coldstart.io.star_text import write_blocks
+from coldstart.model.carried import CarriedTable
 from coldstart.model.so3 import matrix_to_euler
 
 IMAGES = 1500
@@ -90,11 +90,11 @@ def _write_tables(paths: DemoSet, simulated: SimulatedSet) -> None:
         "rlnOriginXAngst": _decimals(origin[:, 0]),
         "rlnOriginYAngst": _decimals(origin[:, 1]),
     }
-    for path, table in ((paths.particles_path, particles), (paths.truth_table_path, particles.assign(**poses))):
-        write_text_atomically(path, blocks_to_text({"optics": optics, "particles": table}))
+    for path, table in ((paths.particles_path, particles), (paths.truth_table_path, particles.having(poses))):
+        write_blocks(path, {"optics": optics, "particles": table})
 
 
-def _optics_table(box_px: int, pixel_size_angstrom: float) -> pd.DataFrame:
+def _optics_table(box_px: int, pixel_size_angstrom: float) -> CarriedTable:
     values = {
         "rlnOpticsGroup": 1,
         "rlnOpticsGroupName": "demo",
@@ -105,13 +105,13 @@ def _optics_table(box_px: int, pixel_size_angstrom: float) -> pd.DataFrame:
         "rlnImageSize": box_px,
         "rlnImageDimensionality": 2,
     }
-    return pd.DataFrame({label: [str(value)] for label, value in values.items()})
+    return CarriedTable({label: [str(value)] for label, value in values.items()})
 
 
-def _particle_table(simulated: SimulatedSet) -> pd.DataFrame:
+def _particle_table(simulated: SimulatedSet) -> CarriedTable:
     ctf = simulated.ctf
     count = len(simulated.images)
-    return pd.DataFrame(
+    return CarriedTable(
         {
             "rlnImageName": [f"{row:06d}@{_STACK}" for row in range(1, count + 1)],
             "rlnMicrographName": [f"micrograph{row // _IMAGES_A_MICROGRAPH + 1:03d}.mrc" for row in range(count)],

@@ -6,8 +6,8 @@ import numpy as np
 
 from coldstart.demo.compare import Agreement, Truth, compare_to_truth
 from coldstart.io.mrc import read_map
+from coldstart.io.particle_files import read_particles
 from coldstart.io.results import RunFolder
-from coldstart.io.star import read_particles
 
 _EULER = ("rlnAngleRot", "rlnAngleTilt", "rlnAnglePsi")
 _ORIGIN = ("rlnOriginXAngst", "rlnOriginYAngst")

@@ -73,7 +73,7 @@ def simulate_set(
 def random_ctf(rng: np.random.Generator, count: int) -> Ctf:
     """CTFs of one microscope, with the defocus and the astigmatism of each image at random."""
     defocus_u = rng.uniform(*_DEFOCUS_ANGSTROM, count)
-    constants = (VOLTAGE_KV, CS_MM, AMPLITUDE_CONTRAST, 0.0, 0.0, 1.0)
+    constants = (VOLTAGE_KV, CS_MM, AMPLITUDE_CONTRAST, 0.0, 0.0, 1.0, 0.0)
     return Ctf(
         defocus_u,
         defocus_u - rng.uniform(0.0, _ASTIGMATISM_ANGSTROM, count),

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from coldstart.compute.session import DeviceArray, Session
 from coldstart.engine.rings import Rings, RingTable
-from coldstart.model.ctf import electron_wavelength_angstrom, take_rows
+from coldstart.model.ctf import electron_wavelength_angstrom, ring_power, take_rows
 from coldstart.model.mask import radius_px, soft_window
 from coldstart.model.noise import background_variance
 from coldstart.model.particles import Ctf, ImageSource, Particles
@@ -25,6 +25,8 @@ from coldstart.params import AbInitioParams
 CACHE_BYTES = 512 * 2**20
 OPTICS_COLUMNS = 8
 BLOCK = 256
+LEAST_NOISE_LEFT = 0.01
+"""Where a CTF leaves less of the noise, what leaks in from other rings is more than that."""
 
 
 class ImagePreparer:
@@ -49,6 +51,8 @@ class ImagePreparer:
         self.window_power = float(np.mean(self._window.astype(np.float64) ** 2))
         self._inner = inner
         self._white = params.noise_model == "white"
+        self._ctf = particles.ctf if particles.ctf is not None and particles.ctf.premultiplied.any() else None
+        self._box_angstrom = particles.box_angstrom
         slots = min(particles.count, CACHE_BYTES // (8 * plane.stride))
         self._cache = np.empty((slots, plane.stride), np.complex64)
         self._slot: dict[int, int] = {}
@@ -96,16 +100,41 @@ class ImagePreparer:
         background = images[:, self._background].astype(np.float64)
         mean, deviation = background.mean(axis=1), background.std(axis=1)
         scale = self._sign / np.where(deviation > 0, deviation, 1.0)
+        if self._ctf is not None:
+            # The background is then that of the image before it was multiplied.
+            rings = images.shape[-1] // 2
+            radii = np.arange(1, rings + 1)
+            scale = scale * np.sqrt(self.noise_left(rows, rings) @ radii / radii.sum())
         return np.asarray((images - mean[:, None, None]) * scale[:, None, None], dtype=np.float32)
+
+    def noise_left(self, rows: NDArray[np.int64], rings: int) -> NDArray[np.float64]:
+        """Share of the noise power that is left in each image, 1 unless it was multiplied by its CTF.
+
+        Returns
+        -------
+        (len(rows), rings) float64
+            Mean over each ring.
+        """
+        if self._ctf is None:
+            return np.ones((len(rows), rings))
+        part = take_rows(self._ctf, rows)
+        power = ring_power(part, rings, self._box_angstrom)
+        return np.where(part.premultiplied[:, None] > 0.0, np.maximum(power, LEAST_NOISE_LEFT), 1.0)
 
     def noise_variance(self, rows: NDArray[np.int64]) -> NDArray[np.float64]:
         """(rings,) float64: variance of the background's coefficients, from these particles."""
         blocks = [rows[i : i + BLOCK] for i in range(0, len(rows), BLOCK)]
+        # Of images that were multiplied by their CTF the noise is white before, not after.
+        white = self._white and self._ctf is None
         parts = [
-            len(block) * background_variance(self.normalized(block), self.plane.rings, self._inner, white=self._white)
+            len(block) * background_variance(self.normalized(block), self.plane.rings, self._inner, white=white)
             for block in blocks
         ]
-        return np.asarray(np.sum(parts, axis=0) / len(rows))
+        left = sum(self.noise_left(block, self.plane.rings).sum(axis=0) for block in blocks)
+        variance = np.asarray(np.sum(parts, axis=0) / left)
+        if self._white and self._ctf is not None:
+            return np.full(len(variance), np.average(variance, weights=self.plane.ring_areas))
+        return variance
 
 
 def optics_table(ctf: Ctf | None, rows: NDArray[np.int64], box_angstrom: float) -> NDArray[np.float32]:
@@ -126,7 +155,7 @@ def optics_table(ctf: Ctf | None, rows: NDArray[np.int64], box_angstrom: float) 
     table[:, 4] = np.deg2rad(part.phase_shift_deg) + np.arcsin(part.amplitude_contrast)
     table[:, 5] = 0.25 * part.b_factor_angstrom2 / box_angstrom**2
     table[:, 6] = part.scale
-    table[:, 7] = 1.0
+    table[:, 7] = 1.0 + part.premultiplied
     return table.astype(np.float32)
 
 
@@ -147,10 +176,11 @@ class Minibatch:
     rows : (B,) int64
         Particles.
     image, weight : DeviceArray (B, 2, stride), (B, stride) float32
-        A = a C X / sigma^2 and W = a C^2 / sigma^2 on the finest rings, with a the area of a point.
+        A = a C X / sigma^2 and W = a C^2 / sigma^2 on the finest rings, with a the area of a point; where an image is
+        C X already, A has no further C.
     noise_variance : (rings,) float64
     power : (rings,) float64
-        Mean |X|^2 over a ring's points and images.
+        Mean |X|^2 over a ring's points and images, before these were multiplied by their CTFs.
     amplitude_bound : float
         No |a C X / sigma^2| and no a C^2 / sigma^2 exceeds this.
     """
@@ -209,6 +239,7 @@ class MinibatchLoader:
         squared = np.einsum("bcm,bcm->m", planes, planes, dtype=np.float64) / len(rows)
         largest = float(np.abs(coefficients).max(initial=1.0))
         inverse = plane.weights / noise_variance[plane.ring - 1]
+        noise_left = self._preparer.noise_left(rows, plane.rings)
         table = self.rings.table(self.rings.finest)
         image = session.array("image", planes.shape, np.float32)
         weight = session.array("weight", (len(rows), plane.stride), np.float32)
@@ -222,7 +253,7 @@ class MinibatchLoader:
             image=image,
             weight=weight,
             noise_variance=noise_variance,
-            power=np.bincount(plane.ring, squared)[1:] / plane.half_points,
+            power=np.bincount(plane.ring, squared)[1:] / plane.half_points / noise_left.mean(axis=0),
             amplitude_bound=self._ctf_bound**2 * largest * float(inverse.max()),
         )
 

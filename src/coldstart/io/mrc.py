@@ -2,10 +2,13 @@
 
 Files are opened permissively, since programs of the field write headers that bend the standard (no map identifier, a
 zero machine stamp). A stack is described by its header alone; its pixels are read in batches through a memory map
-that lives no longer than the batch, so that memory use does not grow with the stack.
+that lives no longer than the batch, so that memory use does not grow with the stack. Stacks compressed with gzip are
+unpacked first.
 """
 
+import gzip
 import warnings
+import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,11 +21,14 @@ from numpy.typing import NDArray
 
 from coldstart.errors import ParticleFileError
 from coldstart.io.files import atomic_path
+from coldstart.io.treatment import Treatment
+from coldstart.io.unpack import UnpackedFiles, is_packed
 
 _HEADER_BYTES = 1024
 _IMAGE_MODES = (0, 1, 2, 6, 12)
 _BYTE_ORDERS: tuple[Literal["little", "big"], ...] = ("little", "big")
-_COMPRESSED = (b"\x1f\x8b", b"BZ")  # gzip, bzip2
+_BZIP2_START = b"BZ"
+_LARGEST_EXTENDED_HEADER = 2**26
 _LABEL = b"Written by coldstart"
 
 
@@ -39,7 +45,9 @@ class StackHeader:
     dtype : numpy.dtype
         Of the pixels in the file, with their byte order.
     offset : int
-        Byte at which the first image begins.
+        Byte at which the first image begins, once unpacked.
+    is_packed : bool
+        Whether the file is compressed with gzip.
     """
 
     path: Path
@@ -48,9 +56,15 @@ class StackHeader:
     pixel_size_angstrom: float
     dtype: np.dtype[Any]
     offset: int
+    is_packed: bool = False
 
-    def open(self) -> NDArray[Any]:
-        """Map the images into memory, (count, box, box), read only.
+    @property
+    def end(self) -> int:
+        """Least length of the unpacked file in bytes."""
+        return self.offset + self.count * self.box_px**2 * self.dtype.itemsize
+
+    def open(self, file: Path | None = None) -> NDArray[Any]:
+        """Map the images into memory, (count, box, box), read only; `file` is the unpacked copy, if that is needed.
 
         Raises
         ------
@@ -59,7 +73,7 @@ class StackHeader:
         """
         shape = (self.count, self.box_px, self.box_px)
         try:
-            return np.memmap(self.path, dtype=self.dtype, mode="r", offset=self.offset, shape=shape)
+            return np.memmap(file or self.path, dtype=self.dtype, mode="r", offset=self.offset, shape=shape)
         except (OSError, ValueError) as error:
             reason = (isinstance(error, OSError) and error.strerror) or error
             raise ParticleFileError(
@@ -68,9 +82,10 @@ class StackHeader:
 
 
 def find_stack(path: Path) -> Path | None:
-    """Return this stack's file, under the other of the extensions .mrcs and .mrc if need be; None if there is none."""
+    """Return this stack's file, if need be under the other of the extensions .mrcs and .mrc, or packed; or None."""
     other = {".mrcs": ".mrc", ".mrc": ".mrcs"}.get(path.suffix.lower())
     candidates = [path] if other is None else [path, path.with_suffix(other)]
+    candidates += [candidate.with_name(candidate.name + ".gz") for candidate in candidates]
     return next((candidate for candidate in candidates if candidate.is_file()), None)
 
 
@@ -83,7 +98,7 @@ def read_stack_header(path: Path) -> StackHeader:
         If the file is missing, no MRC file, truncated, of a mode that holds no images, or its images are not square
         with an even side.
     """
-    header, file_bytes = _read_header(path)
+    header, file_bytes, packed = _read_header(path)
     columns, rows, count = int(header.nx), int(header.ny), int(header.nz)
     if columns != rows or columns < 2 or columns % 2:
         raise ParticleFileError(
@@ -92,13 +107,19 @@ def read_stack_header(path: Path) -> StackHeader:
         )
     dtype = data_dtype_from_header(header)
     offset = _HEADER_BYTES + int(header.nsymbt)
-    whole = max(0, file_bytes - offset) // (columns * rows * dtype.itemsize)
-    if whole < count:
+    found = StackHeader(path, count, columns, _voxel_size(header), dtype, offset, packed)
+    if not packed:
+        _check_length(found, file_bytes)
+    return found
+
+
+def _check_length(header: StackHeader, file_bytes: int) -> None:
+    if file_bytes < header.end:
+        whole = max(0, file_bytes - header.offset) // (header.box_px**2 * header.dtype.itemsize)
         raise ParticleFileError(
-            f"{path} is truncated: its header promises {count} images, the file holds {whole} whole ones. "
-            "Copy the file again from where it came from."
+            f"{header.path} is truncated: its header promises {header.count} images, "
+            f"the file holds {whole} whole ones. Copy the file again from where it came from."
         )
-    return StackHeader(path, count, columns, _voxel_size(header), dtype, offset)
 
 
 class MrcStackSource:
@@ -112,31 +133,52 @@ class MrcStackSource:
         Which of `paths` each particle row is in.
     slice_index : (N,) int
         0-based number of the image in its stack.
+    headers : sequence of StackHeader, optional
+        Of the stacks, where they are known already.
+    treatment : Treatment, optional
+        What is done to the images of each row as they are read.
 
     Raises
     ------
     ParticleFileError
         If a stack is missing, truncated or not readable, a row asks for an image beyond its stack, or the boxes
-        differ. Only headers are read to find out.
+        differ without a treatment that makes them one. Only headers are read to find out.
     """
 
-    def __init__(self, paths: Sequence[Path], path_index: NDArray[np.int64], slice_index: NDArray[np.int64]) -> None:
+    def __init__(
+        self,
+        paths: Sequence[Path],
+        path_index: NDArray[np.int64],
+        slice_index: NDArray[np.int64],
+        *,
+        headers: Sequence[StackHeader] | None = None,
+        treatment: Treatment | None = None,
+    ) -> None:
         self.paths = tuple(paths)
         self.path_index = np.asarray(path_index, dtype=np.int64)
         self.slice_index = np.asarray(slice_index, dtype=np.int64)
-        self.headers = tuple(read_stack_header(path) for path in self.paths)
-        self._check_boxes()
+        self.headers = tuple(headers or (read_stack_header(path) for path in self.paths))
+        self.treatment = treatment
+        self._unpacked = UnpackedFiles()
+        if treatment is None:
+            self._check_boxes()
         self._check_indices()
 
     @property
     def box_px(self) -> int:
-        """Side of the images."""
-        return self.headers[0].box_px
+        """Side of the images as they are read."""
+        return self.headers[0].box_px if self.treatment is None else self.treatment.grid.box_px
 
     @property
     def pixel_size_angstrom(self) -> float:
         """Pixel size in the header of the first stack; 0 where it does not say."""
         return self.headers[0].pixel_size_angstrom
+
+    def origins_in_stacks(self, origin_angstrom: NDArray[np.float64], rows: NDArray[np.int64]) -> NDArray[np.float64]:
+        """Origins (M, 2) in Å of the images of these rows, as they are in the stacks before any treatment."""
+        if self.treatment is None:
+            return origin_angstrom
+        return self.treatment.origins_in_stacks(origin_angstrom, rows)
 
     def read(self, rows: NDArray[np.int64]) -> NDArray[np.float32]:
         """Images of these particle rows.
@@ -161,10 +203,20 @@ class MrcStackSource:
             places = np.flatnonzero(self.path_index[rows] == stack)
             # Ascending file order, so that a disk is read in one direction.
             places = places[np.argsort(self.slice_index[rows[places]], kind="stable")]
-            mapped = self.headers[stack].open()
-            images[places] = mapped[self.slice_index[rows[places]]]
-            # Pages of a map count as memory of this process for as long as the map lives.
-            del mapped
+            found = self._read_stack(self.headers[stack], rows[places])
+            images[places] = found if self.treatment is None else self.treatment.treat(found, rows[places])
+        return images
+
+    def _read_stack(self, header: StackHeader, rows: NDArray[np.int64]) -> NDArray[np.float32]:
+        """Images of these rows, which are all of one stack, as they are in the file."""
+        file = None
+        if header.is_packed:
+            file = self._unpacked.file(header.path)
+            _check_length(header, file.stat().st_size)
+        mapped = header.open(file)
+        images = np.asarray(mapped[self.slice_index[rows]], dtype=np.float32)
+        # Pages of a map count as memory of this process for as long as the map lives.
+        del mapped
         self._check_pixels(rows, images)
         return images
 
@@ -218,7 +270,9 @@ def read_map(path: Path) -> tuple[NDArray[np.float32], float]:
     ParticleFileError
         If the file is missing, no MRC file, truncated, or holds no single map.
     """
-    header, file_bytes = _read_header(path)
+    header, file_bytes, packed = _read_header(path)
+    if packed:
+        raise ParticleFileError(f"{path} is compressed, which maps may not be: decompress it first.")
     shape = (int(header.nz), int(header.ny), int(header.nx))
     dtype = data_dtype_from_header(header)
     offset = _HEADER_BYTES + int(header.nsymbt)
@@ -255,33 +309,39 @@ def write_map(path: Path, volume: NDArray[np.float32], pixel_size_angstrom: floa
         mrc.header.nlabl = 1
 
 
-def _read_header(path: Path) -> tuple[Any, int]:
-    """Header of an MRC file as mrcfile's record, and the length of the file in bytes."""
+def _read_header(path: Path) -> tuple[Any, int, bool]:
+    """Header of an MRC file as mrcfile's record, the length of the file in bytes, and whether it is packed."""
     if not path.is_file():
         what = "a folder" if path.is_dir() else "missing"
         raise ParticleFileError(f"{path} is {what}: give the path of an MRC file.")
     try:
         file_bytes = path.stat().st_size
         with path.open("rb") as stream:
-            _check_start(path, stream.read(_HEADER_BYTES), file_bytes)
+            start = stream.read(_HEADER_BYTES)
+        packed = is_packed(start)
+        if packed:
+            with gzip.open(path) as unpacked:
+                start = unpacked.read(_HEADER_BYTES)
+        _check_start(path, start, file_bytes, packed=packed)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", RuntimeWarning)
             with mrcfile.open(path, mode="r", permissive=True, header_only=True) as mrc:
                 header = mrc.header.copy().view(np.recarray)
-    except (OSError, ValueError) as error:
+    except (OSError, EOFError, zlib.error, ValueError) as error:
         raise ParticleFileError(f"{path} cannot be read as an MRC file: {error}.") from error
     _check_header(path, header)
-    return header, file_bytes
+    return header, file_bytes, packed
 
 
-def _check_start(path: Path, start: bytes, file_bytes: int) -> None:
-    """Refuse compressed files, and what mrcfile would read for long before it fails."""
-    if start.startswith(_COMPRESSED):
-        raise ParticleFileError(f"{path} is compressed, so it cannot be read in batches: decompress it first.")
+def _check_start(path: Path, start: bytes, file_bytes: int, *, packed: bool) -> None:
+    """Refuse files that are compressed otherwise, and what mrcfile would read for long before it fails."""
+    if start.startswith(_BZIP2_START):
+        raise ParticleFileError(f"{path} is compressed with bzip2: decompress it first.")
     if len(start) < _HEADER_BYTES:
         raise ParticleFileError(f"{path} has {file_bytes} bytes, too few for an MRC file: copy it again.")
     # The length of the extended header, in either byte order; mrcfile would set aside as much memory.
-    if all(int.from_bytes(start[92:96], order) > file_bytes for order in _BYTE_ORDERS):
+    limit = _LARGEST_EXTENDED_HEADER if packed else file_bytes
+    if all(int.from_bytes(start[92:96], order) > limit for order in _BYTE_ORDERS):
         raise ParticleFileError(f"{path} is not an MRC file: give a stack of images (.mrcs) or a map (.mrc).")
 
 

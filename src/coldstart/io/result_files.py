@@ -8,6 +8,7 @@ from zipfile import ZIP_DEFLATED, ZipFile, ZipInfo
 
 import numpy as np
 
+from coldstart.io.cryosparc_write import write_posed_dataset, write_unposed_dataset
 from coldstart.io.files import atomic_path, remove_file
 from coldstart.io.mrc import MrcStackSource, write_map
 from coldstart.io.run_paths import RunPaths
@@ -72,6 +73,39 @@ def write_tables(
         write_unused(paths.unused_path, particles, unposed, source)
     else:
         remove_file(paths.unused_path)  # of a result that this one replaces
+
+
+def write_datasets(
+    paths: RunPaths, particles: Particles, result: RunResult, source: MrcStackSource, *, invert: bool
+) -> None:
+    """Write for cryoSPARC what `write_tables` writes for RELION: a dataset and a group for each table.
+
+    Parameters
+    ----------
+    paths, particles, result, source
+        As in `write_tables`.
+    invert : bool
+        Whether particles are dark in the stacks of a STAR file.
+
+    Raises
+    ------
+    OutputError
+        If a file cannot be written.
+    """
+    poses, classes = result.poses, len(result.volumes)
+    mirrored = replace(poses, euler_deg=flip_poses(poses.euler_deg, _mirror_axis(result)))
+    every = "particles" if classes == 1 else "particles of all classes"
+    written = {paths.table_path(classes): (poses, every), paths.table_path(classes, flipped=True): (mirrored, every)}
+    if classes > 1:
+        for index in range(classes):
+            of_class = poses.rows(poses.class_index == index)
+            written[paths.class_table_path(index + 1)] = of_class, f"particles of class {index + 1}"
+    for path, (some, title) in written.items():
+        write_posed_dataset(path.with_suffix(".cs"), particles, some, source, title, invert=invert)
+    unposed = np.setdiff1d(np.arange(particles.count, dtype=np.int64), poses.particle)
+    if len(unposed):
+        path = paths.unused_path.with_suffix(".cs")
+        write_unposed_dataset(path, particles, unposed, source, "unused particles", invert=invert)
 
 
 def write_archive(path: Path, snapshots: Sequence[SnapshotFile]) -> None:

@@ -13,6 +13,7 @@
     particles_flipped.star           the same with the poses on the mirror image; particles_all_classes_flipped.star
     particles_class_N.star           those of each class, where there are several
     particles_unused.star            the particles that have no pose, if any
+    particles*.cs, particles*.csg    the same tables for cryoSPARC, where the input was one of its datasets
     report.html                      the run as a page
 
 `run_paths` has the names, `result_files` writes what a finished run leaves, `run_records` knows the JSON.
@@ -32,7 +33,7 @@ from coldstart.errors import OutputError
 from coldstart.io.files import cannot_write, is_temporary, remove_temporary_files, write_text_atomically
 from coldstart.io.lock import LOCK_NAME
 from coldstart.io.mrc import MrcStackSource, write_map
-from coldstart.io.result_files import SnapshotFile, write_archive, write_maps, write_tables
+from coldstart.io.result_files import SnapshotFile, write_archive, write_datasets, write_maps, write_tables
 from coldstart.io.run_paths import RunPaths
 from coldstart.io.run_records import (
     Summary,
@@ -148,6 +149,8 @@ class RunFolder(RunPaths):
         """
         write_maps(self, result)
         write_tables(self, particles, result, source)
+        if particles.records is not None and source is not None:
+            write_datasets(self, particles, result, source, invert=False)
         snapshots = self.load_snapshots()
         if snapshots:
             write_archive(self.archive_path, snapshots)

@@ -1,15 +1,17 @@
 """RELION's labels: which field each one fills, its unit, its block and its default; and numbers out of columns."""
 
+import math
 from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
 from coldstart.errors import ParticleFileError
+from coldstart.model.carried import CarriedTable
 
 IMAGE_NAME = "rlnImageName"
+RANDOM_SUBSET = "rlnRandomSubset"
 OPTICS_GROUP = "rlnOpticsGroup"
 OPTICS_GROUP_NAME = "rlnOpticsGroupName"
 PIXEL_SIZE = "rlnImagePixelSize"
@@ -19,6 +21,9 @@ CTF_PREMULTIPLIED = "rlnCtfDataAreCtfPremultiplied"
 CLASS_NUMBER = "rlnClassNumber"
 CLASS_POSTERIOR = "coldstartClassPosterior"
 CLASS_MARGIN = "coldstartClassMargin"
+POSE_ESS = "coldstartPoseEss"
+LOG_LIKELIHOOD = "rlnLogLikeliContribution"
+MAX_POSTERIOR = "rlnMaxValueProbDistribution"
 LABEL = "coldstartLabel"
 
 # All columns that are the program's own begin with it: those of an earlier run must not be taken for this run's.
@@ -41,6 +46,8 @@ class CtfColumn:
         Where RELION 3.1 and later keep it.
     default : float or None
         Value where the column is absent; None where it must be there.
+    limits : tuple of float
+        Least and largest value that can be right.
     """
 
     label: str
@@ -48,6 +55,7 @@ class CtfColumn:
     unit: str
     block: Literal["optics", "particles"]
     default: float | None = None
+    limits: tuple[float, float] = (-math.inf, math.inf)
 
 
 CTF_COLUMNS = (
@@ -57,37 +65,43 @@ CTF_COLUMNS = (
     CtfColumn("rlnPhaseShift", "phase_shift_deg", "degrees", "particles", 0.0),
     CtfColumn("rlnCtfBfactor", "b_factor_angstrom2", "Å^2", "particles", 0.0),
     CtfColumn("rlnCtfScalefactor", "scale", "", "particles", 1.0),
-    CtfColumn("rlnVoltage", "voltage_kv", "kV", "optics"),
-    CtfColumn("rlnSphericalAberration", "cs_mm", "mm", "optics"),
-    CtfColumn("rlnAmplitudeContrast", "amplitude_contrast", "fraction", "optics"),
+    CtfColumn("rlnVoltage", "voltage_kv", "kV", "optics", limits=(1.0, 5000.0)),
+    CtfColumn("rlnSphericalAberration", "cs_mm", "mm", "optics", limits=(0.0, 1000.0)),
+    CtfColumn("rlnAmplitudeContrast", "amplitude_contrast", "fraction", "optics", limits=(0.0, 1.0)),
+    CtfColumn(CTF_PREMULTIPLIED, "premultiplied", "(0 or 1)", "optics", 0.0, (0.0, 1.0)),
 )
+
+MAGNIFICATION_LABELS = ("rlnMagMat00", "rlnMagMat01", "rlnMagMat10", "rlnMagMat11")
+
+ANGLE_LABELS = ("rlnAngleRot", "rlnAngleTilt", "rlnAnglePsi")
+ORIGIN_LABELS = ("rlnOriginXAngst", "rlnOriginYAngst")
 
 # The columns that a run fills, one row a pose.
 POSE_LABELS = (
-    "rlnAngleRot",
-    "rlnAngleTilt",
-    "rlnAnglePsi",
-    "rlnOriginXAngst",
-    "rlnOriginYAngst",
+    *ANGLE_LABELS,
+    *ORIGIN_LABELS,
     CLASS_NUMBER,
-    "rlnLogLikeliContribution",
-    "rlnMaxValueProbDistribution",
-    "coldstartPoseEss",
+    LOG_LIKELIHOOD,
+    MAX_POSTERIOR,
+    POSE_ESS,
     CLASS_POSTERIOR,
     CLASS_MARGIN,
     LABEL,
 )
 
+# Every whole number up to it is a float64.
+_LARGEST_WHOLE = 2.0**53
+
 # Shifts in pixels, which RELION 3.1 and later ignore beside an optics table.
 OLD_ORIGIN_LABELS = ("rlnOriginX", "rlnOriginY")
 
 
-def numbers(table: pd.DataFrame, label: str, where: str) -> NDArray[np.float64]:
+def numbers(table: CarriedTable, label: str, where: str) -> NDArray[np.float64]:
     """Read a column as numbers.
 
     Parameters
     ----------
-    table : DataFrame of str
+    table : CarriedTable
     label : str
         A column of `table`.
     where : str
@@ -102,22 +116,45 @@ def numbers(table: pd.DataFrame, label: str, where: str) -> NDArray[np.float64]:
     ParticleFileError
         If a value is not a finite number; names row, column and value.
     """
-    values = np.asarray(pd.to_numeric(table[label], errors="coerce"), dtype=np.float64)
+    text = table.utf8(label)
+    try:
+        # Python's underscores between digits are no numbers in a STAR file.
+        values = text.astype(np.float64) if not (text.view(np.uint8) == ord("_")).any() else _one_by_one(text)
+    except ValueError:
+        values = _one_by_one(text)
     bad = np.flatnonzero(~np.isfinite(values))
     if len(bad):
         raise bad_value(table, label, int(bad[0]), where, "is not a number. Correct or remove that row")
     return values
 
 
-def whole_numbers(table: pd.DataFrame, label: str, where: str) -> NDArray[np.int64]:
+def _one_by_one(text: NDArray[np.bytes_]) -> NDArray[np.float64]:
+    """Numbers, and NaN for what is none."""
+    return np.array([_number_or_nan(value) for value in text.tolist()])
+
+
+def _number_or_nan(value: bytes) -> float:
+    try:
+        return np.nan if b"_" in value else float(value)
+    except ValueError:
+        return np.nan
+
+
+def whole_numbers(table: CarriedTable, label: str, where: str) -> NDArray[np.int64]:
     """Read a column as whole numbers, (rows,) int64; errors as in `numbers`."""
     values = numbers(table, label, where)
-    bad = np.flatnonzero(values != np.rint(values))
+    bad = np.flatnonzero((values != np.rint(values)) | (np.abs(values) > _LARGEST_WHOLE))
     if len(bad):
         raise bad_value(table, label, int(bad[0]), where, "is not a whole number. Correct or remove that row")
     return values.astype(np.int64)
 
 
-def bad_value(table: pd.DataFrame, label: str, row: int, where: str, what: str) -> ParticleFileError:
+def decimal(values: NDArray[np.floating]) -> NDArray[np.bytes_]:
+    """Six decimals, as RELION writes; adding 0 turns a negative zero into zero."""
+    rounded = np.round(np.asarray(values, dtype=np.float64), 6) + 0.0
+    return np.array([b"%.6f" % value for value in rounded.tolist()], dtype=np.bytes_)
+
+
+def bad_value(table: CarriedTable, label: str, row: int, where: str, what: str) -> ParticleFileError:
     """Make an error that names the row, counted from 1, the column and the value; `what` says why and what to do."""
-    return ParticleFileError(f"{where}, row {row + 1}, {label} = {table[label].iloc[row]!r} {what}.")
+    return ParticleFileError(f"{where}, row {row + 1}, {label} = {table.value(label, row)!r} {what}.")

@@ -1,9 +1,11 @@
 """The single table of RELION up to 3.0, turned into the optics and particle tables of 3.1."""
 
 import numpy as np
-import pandas as pd
+from numpy.typing import NDArray
 
-from coldstart.io.star_columns import OLD_ORIGIN_LABELS, OPTICS_GROUP, OPTICS_GROUP_NAME, PIXEL_SIZE, numbers
+from coldstart.io.grouping import group_rows
+from coldstart.io.star_columns import OLD_ORIGIN_LABELS, OPTICS_GROUP, OPTICS_GROUP_NAME, PIXEL_SIZE, decimal, numbers
+from coldstart.model.carried import CarriedTable
 
 _MAGNIFICATION = "rlnMagnification"
 _DETECTOR_PIXEL_SIZE = "rlnDetectorPixelSize"
@@ -19,7 +21,7 @@ _OPTICS_LABELS = (
 )
 
 
-def split_single_table(table: pd.DataFrame, where: str) -> tuple[pd.DataFrame, pd.DataFrame]:
+def split_single_table(table: CarriedTable, where: str) -> tuple[CarriedTable, CarriedTable]:
     """Split a RELION 3.0 table as RELION's own converter does.
 
     The optical constants, one a row, become one optics group for each combination that occurs, in the order of
@@ -27,14 +29,14 @@ def split_single_table(table: pd.DataFrame, where: str) -> tuple[pd.DataFrame, p
 
     Parameters
     ----------
-    table : DataFrame of str
+    table : CarriedTable
         At least one row.
     where : str
         File and block, for messages.
 
     Returns
     -------
-    optics, particles : DataFrame of str
+    optics, particles : CarriedTable
 
     Raises
     ------
@@ -42,16 +44,13 @@ def split_single_table(table: pd.DataFrame, where: str) -> tuple[pd.DataFrame, p
         If an optical constant or a shift is not a number.
     """
     present = [label for label in _OPTICS_LABELS if label in table]
-    constants = np.array([numbers(table, label, where) for label in present]).reshape(len(present), len(table))
-    _, first, group = np.unique(constants, axis=1, return_index=True, return_inverse=True)
-    rank = np.argsort(np.argsort(first))
-    first_rows = np.sort(first)
-    optics = table.iloc[first_rows][present].reset_index(drop=True)
-    optics.insert(0, OPTICS_GROUP, [str(number + 1) for number in range(len(optics))])
-    optics.insert(1, OPTICS_GROUP_NAME, [f"opticsGroup{number + 1}" for number in range(len(optics))])
-    particles = table.drop(columns=present)
-    particles[OPTICS_GROUP] = (rank[group.reshape(-1)] + 1).astype(str)
-    if _MAGNIFICATION in present and _DETECTOR_PIXEL_SIZE in present:
+    group, first_rows = group_rows([numbers(table, label, where) for label in present], len(table))
+    count = range(1, len(first_rows) + 1)
+    named = {OPTICS_GROUP: [str(number) for number in count], OPTICS_GROUP_NAME: [f"opticsGroup{n}" for n in count]}
+    constants = {label: table.utf8(label)[first_rows] for label in present}
+    optics = CarriedTable({**named, **constants})
+    particles = table.without(*present).having({OPTICS_GROUP: optics.utf8(OPTICS_GROUP)[group]})
+    if _MAGNIFICATION in optics and _DETECTOR_PIXEL_SIZE in optics:
         magnification = numbers(optics, _MAGNIFICATION, where)
         # A magnification of 0 leaves a pixel size of 0, which the reader refuses by name.
         pixel_size = np.divide(
@@ -60,16 +59,13 @@ def split_single_table(table: pd.DataFrame, where: str) -> tuple[pd.DataFrame, p
             out=np.zeros(len(optics)),
             where=magnification > 0,
         )
-        optics[PIXEL_SIZE] = np.char.mod("%.6f", pixel_size)
-        particles = _origins_in_angstrom(particles, pixel_size[rank[group.reshape(-1)]], where)
+        optics = optics.having({PIXEL_SIZE: decimal(pixel_size)})
+        particles = _origins_in_angstrom(particles, pixel_size[group], where)
     return optics, particles
 
 
-def _origins_in_angstrom(table: pd.DataFrame, pixel_size: np.ndarray, where: str) -> pd.DataFrame:
+def _origins_in_angstrom(table: CarriedTable, pixel_size: NDArray[np.float64], where: str) -> CarriedTable:
     """Replace rlnOriginX and Y (px) by rlnOriginXAngst and YAngst (Å), in their places."""
-    converted = {
-        label: np.char.mod("%.6f", numbers(table, label, where) * pixel_size)
-        for label in OLD_ORIGIN_LABELS
-        if label in table
-    }
-    return table.assign(**converted).rename(columns={label: f"{label}Angst" for label in converted})
+    labels = [label for label in OLD_ORIGIN_LABELS if label in table]
+    converted = {label: decimal(numbers(table, label, where) * pixel_size) for label in labels}
+    return table.having(converted).renamed({label: f"{label}Angst" for label in labels})

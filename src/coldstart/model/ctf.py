@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 from coldstart.model.particles import Ctf
 
 _ANGSTROM_PER_MM = 1e7
+_RING_POINTS = 24
 
 
 def electron_wavelength_angstrom(voltage_kv: ArrayLike) -> NDArray[np.float64]:
@@ -51,6 +52,15 @@ def evaluate_ctf(ctf: Ctf, kx: ArrayLike, ky: ArrayLike, box_angstrom: float) ->
     chi += np.deg2rad(_column(ctf.phase_shift_deg)) + np.arcsin(_column(ctf.amplitude_contrast))
     envelope = np.exp(-0.25 * _column(ctf.b_factor_angstrom2) * s2)
     return np.asarray(_column(ctf.scale) * np.sin(chi) * envelope)
+
+
+def ring_power(ctf: Ctf, rings: int, box_angstrom: float) -> NDArray[np.float64]:
+    """Mean of CTF^2 over rings of 1, 2, ... cycles a box, (N, rings) float64."""
+    angle = np.pi * np.arange(_RING_POINTS) / _RING_POINTS
+    radius = np.arange(1, rings + 1)[:, None]
+    kx, ky = (radius * np.cos(angle)).ravel(), (radius * np.sin(angle)).ravel()
+    squared = evaluate_ctf(ctf, kx, ky, box_angstrom) ** 2
+    return np.asarray(squared.reshape(-1, rings, _RING_POINTS).mean(axis=2))
 
 
 def _column(values: NDArray[np.float64]) -> NDArray[np.float64]:

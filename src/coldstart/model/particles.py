@@ -4,12 +4,13 @@ Rows keep the order of the input table. Columns that the program does not interp
 the strings they were, so that a written table can hold them unchanged.
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
+
+from coldstart.model.carried import CarriedTable
 
 FloatColumn = NDArray[np.float64]
 
@@ -34,6 +35,8 @@ class Ctf:
         Angle between x and the direction of `defocus_u`.
     voltage_kv, cs_mm, amplitude_contrast, phase_shift_deg, b_factor_angstrom2, scale : (N,) float64
         Voltage, spherical aberration, amplitude contrast (fraction), phase plate shift, envelope B factor and scale.
+    premultiplied : (N,) float64
+        1 where the image was multiplied by its CTF, noise and all; 0 where it was not.
     """
 
     defocus_u_angstrom: FloatColumn
@@ -45,24 +48,11 @@ class Ctf:
     phase_shift_deg: FloatColumn
     b_factor_angstrom2: FloatColumn
     scale: FloatColumn
+    premultiplied: FloatColumn
 
     def first(self, count: int) -> "Ctf":
         """The first rows."""
         return Ctf(*(getattr(self, item.name)[:count] for item in fields(self)))
-
-
-@dataclass(frozen=True, slots=True)
-class CarriedTable:
-    """Columns as they stood in the input, name -> (rows,) array of str."""
-
-    columns: Mapping[str, NDArray[np.str_]] = field(default_factory=dict)
-
-    def __len__(self) -> int:
-        return len(next(iter(self.columns.values()), ()))
-
-    def first(self, count: int) -> "CarriedTable":
-        """The first rows."""
-        return CarriedTable({name: values[:count] for name, values in self.columns.items()})
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,9 +68,13 @@ class Particles:
     ctf : Ctf or None
         None where the images carry no CTF (class averages, `--no-ctf`).
     table, optics : CarriedTable
-        The input's particle and optics tables, uninterpreted.
+        The input's particle and optics tables, uninterpreted; empty where the input was no STAR file.
     name : str
         Where the particles came from, for messages.
+    records : (N,) structured array or None
+        The rows of the cryoSPARC dataset that the particles came from.
+    notes : tuple of str
+        What the user should know of how the input was read.
     """
 
     count: int
@@ -90,6 +84,8 @@ class Particles:
     table: CarriedTable = field(default_factory=CarriedTable)
     optics: CarriedTable = field(default_factory=CarriedTable)
     name: str = "particles"
+    records: NDArray[np.void] | None = None
+    notes: tuple[str, ...] = ()
 
     @property
     def box_angstrom(self) -> float:
@@ -103,4 +99,5 @@ class Particles:
             count=min(count, self.count),
             ctf=None if self.ctf is None else self.ctf.first(count),
             table=self.table.first(count),
+            records=None if self.records is None else self.records[:count],
         )

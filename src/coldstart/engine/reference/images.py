@@ -8,7 +8,7 @@ from coldstart.engine.reference.arrays import Array, Real
 
 
 def weigh_images(kx: Array, ky: Array, spectrum: Array, optics: Array, inverse_noise: Array) -> tuple[Real, Real]:
-    """A = a C X / sigma^2 and W = a C^2 / sigma^2.
+    """A = a C X / sigma^2, or a Y / sigma^2 of an image Y that was multiplied by its CTF, and W = a C^2 / sigma^2.
 
     Returns
     -------
@@ -21,7 +21,8 @@ def weigh_images(kx: Array, ky: Array, spectrum: Array, optics: Array, inverse_n
     chi = defocus * s2 + along_axes * (x**2 - y**2) + along_diagonals * 2 * x * y - spherical * s2**2 + phase
     ctf = np.where(applies > 0, scale * np.exp(-envelope * s2) * np.sin(chi), 1.0)
     weight = ctf * inverse_noise
-    return weight[:, None] * spectrum, weight * ctf
+    factor = np.where(applies > 1.5, inverse_noise, weight)
+    return factor[:, None] * spectrum, weight * ctf
 
 
 def select_points(image: Array, weight: Array, source: Array, share: Array, damping: Array) -> tuple[Real, Real]:
