@@ -22,7 +22,7 @@ def particles(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def assert_refused(result: Result, *words: str) -> None:
     assert result.exit_code == 2
     assert isinstance(result.exception, SystemExit)
-    assert result.stderr.startswith("Error: ")
+    assert "\nError: " in f"\n{result.stderr}"
     assert result.stdout == ""
     for word in words:
         assert word in result.stderr

@@ -2,10 +2,12 @@
 
 `reconstruct` speaks arrays and records alone; `run_job` adds the files, particles in and a run folder out; `run_jobs`
 runs several numbers of classes on the same particles and compares them. `resume_job` and `resume_jobs` go on with a run
-that was left. `read_particles` reads what `reconstruct` takes, from any file that the program knows. `search_poses`
-finds poses on a map that is there already; `pick_particles` takes a subset of a run's particles.
+that was left. `read_particles` reads what `reconstruct` takes, from any file that the program knows; `check_particles`
+says before a run what is wrong with the particles. `search_poses` finds poses on a map that is there already;
+`pick_particles` takes a subset of a run's particles.
 """
 
+from coldstart.api.check import OnCheck, OnProgress, check_particles
 from coldstart.api.checkpoint import ShouldSuspend
 from coldstart.api.drive import OnIteration, ShouldStop, reconstruct
 from coldstart.api.job import run_job
@@ -17,13 +19,16 @@ from coldstart.api.series import OnJobIteration, job_folder
 from coldstart.io.particle_files import read_particles
 
 __all__ = [
+    "OnCheck",
     "OnIteration",
     "OnJobIteration",
+    "OnProgress",
     "PickedClass",
     "PickedParticles",
     "PoseSearchResult",
     "ShouldStop",
     "ShouldSuspend",
+    "check_particles",
     "job_folder",
     "pick_particles",
     "read_particles",

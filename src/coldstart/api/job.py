@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from coldstart.api.check import OnCheck, check_first
 from coldstart.api.checkpoint import CheckpointKeeper, ShouldSuspend
 from coldstart.api.drive import OnIteration, ShouldStop, reconstruct_each
 from coldstart.api.record import JobRecord
@@ -32,6 +33,7 @@ def run_job(
     params: AbInitioParams,
     *,
     data_root: Path | None = None,
+    on_check: OnCheck | None = None,
     on_iteration: OnIteration | None = None,
     should_stop: ShouldStop | None = None,
     should_suspend: ShouldSuspend | None = None,
@@ -50,6 +52,9 @@ def run_job(
     params : AbInitioParams
     data_root : Path, optional
         Folder that the stack paths of the table are relative to.
+    on_check : callable, optional
+        Called with what a quick check of the particles found, before anything else; what it raises ends the run.
+        Warnings are among the notes of the summary. Without it, nothing is checked.
     on_iteration, should_stop : callable, optional
         As in `reconstruct`.
     should_suspend : callable, optional
@@ -66,7 +71,7 @@ def run_job(
     """
     usage, output = Usage(), Path(output)
     check_output(output)
-    data = read_data(Path(particles_path), params, data_root)
+    data = read_data(Path(particles_path), params, data_root).checked(params, on_check)
     keeper = CheckpointKeeper(RunPaths(output).checkpoint_path, output, params, data.inputs, usage, should_suspend)
     return run_recorded(data, JobRecord(output, keeper, on_iteration, should_stop))
 
@@ -92,6 +97,10 @@ class JobData:
     inputs: Inputs
     notes: tuple[str, ...]
     changes: tuple[str, ...] = ()
+
+    def checked(self, params: AbInitioParams, on_check: OnCheck | None) -> "JobData":
+        """With what a quick check warns of among the notes."""
+        return replace(self, notes=(*self.notes, *check_first(self.particles, self.images, params, on_check)))
 
 
 def run_recorded(data: JobData, record: JobRecord, point: "RunPoint | None" = None) -> Summary:

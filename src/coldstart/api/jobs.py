@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
+from coldstart.api.check import OnCheck
 from coldstart.api.checkpoint import ShouldSuspend
 from coldstart.api.drive import ShouldStop
 from coldstart.api.job import check_output, read_data
@@ -27,6 +28,7 @@ def run_jobs(
     jobs: Sequence[AbInitioParams],
     *,
     data_root: Path | None = None,
+    on_check: OnCheck | None = None,
     on_iteration: OnJobIteration | None = None,
     should_stop: ShouldStop | None = None,
     should_suspend: ShouldSuspend | None = None,
@@ -46,6 +48,8 @@ def run_jobs(
         They differ in the number of classes, and in nothing else.
     data_root : Path, optional
         Folder that the stack paths of the table are relative to.
+    on_check : callable, optional
+        As in `run_job`, for the first of the jobs.
     on_iteration : callable, optional
         Called after every iteration with the number of the job, from 0, and the maps and figures.
     should_stop : callable, optional
@@ -68,7 +72,7 @@ def run_jobs(
     _check_numbers(jobs)
     usage, output = Usage(), Path(output)
     check_output(output)
-    data = read_data(Path(particles_path), jobs[0], data_root)
+    data = read_data(Path(particles_path), jobs[0], data_root).checked(jobs[0], on_check)
     return Series(output, tuple(jobs), data, usage, on_iteration, should_stop, should_suspend).run()
 
 

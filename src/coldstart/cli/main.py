@@ -6,6 +6,7 @@ import rich_click as click
 
 from coldstart import __version__
 from coldstart.cli.bench import bench
+from coldstart.cli.check import check
 from coldstart.cli.demo import demo
 from coldstart.cli.devices import devices
 from coldstart.cli.pick import pick
@@ -55,5 +56,5 @@ def main() -> None:
     """
 
 
-for verb in (run, resume, pick, demo, devices, bench):
+for verb in (run, check, resume, pick, demo, devices, bench):
     main.add_command(verb)

@@ -1,17 +1,22 @@
 """`coldstart run`: from a particle table to maps, poses and a report."""
 
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import rich_click as click
 
+from coldstart.cli.check import judge_check
 from coldstart.cli.interrupt import listen_to_signals
 from coldstart.cli.options import merge_jobs, parameter_options
 from coldstart.cli.outcome import print_comparison, print_outcome
 from coldstart.cli.progress import job_titles, jobs_display, progress_display
 from coldstart.cli.several import SeveralValuesCommand
 from coldstart.params import COMMON, INPUT, AbInitioParams
+
+if TYPE_CHECKING:
+    from coldstart.api import OnCheck
 
 
 @click.command(cls=SeveralValuesCommand)
@@ -41,41 +46,57 @@ from coldstart.params import COMMON, INPUT, AbInitioParams
     panel="Options",
     help="Parameters as JSON, such as the params.json of an earlier run; flags given here override it.",
 )
-def run(particles: Path, output: Path, data_root: Path | None, params_file: Path | None, **flags: Any) -> None:
+@click.option(
+    "--despite-errors",
+    is_flag=True,
+    panel=INPUT,
+    help="Run even where the check of the particles finds errors; they are noted in the summary.",
+)
+def run(
+    particles: Path, output: Path, data_root: Path | None, params_file: Path | None, despite_errors: bool, **flags: Any
+) -> None:
     """Reconstruct 3D maps from PARTICLES, without poses or a starting map.
 
     PARTICLES is a RELION STAR file, a cryoSPARC dataset or group (.cs, .csg), a stack, or a folder of stacks.
 
     With several numbers of classes, such as --classes 1 2 3 4, each runs as a job of its own in FOLDER/classes_N.
 
+    The particles are checked first, as coldstart check --quick does: an error stops the run before anything is
+    written.
+
     Ctrl-C stops after the current iteration and keeps the result; pressed again, it aborts. SIGTERM leaves the run
     without a result. Whichever it was, or a crash: coldstart resume FOLDER goes on as if the run had never been left.
     """
     jobs = merge_jobs(flags, params_file)
+    on_check = partial(judge_check, despite_errors=despite_errors)
     if len(jobs) == 1:
-        _run_one(particles, output, jobs[0], data_root)
+        _run_one(particles, output, jobs[0], data_root, on_check)
     else:
-        _run_several(particles, output, jobs, data_root)
+        _run_several(particles, output, jobs, data_root, on_check)
 
 
-def _run_one(particles: Path, output: Path, params: AbInitioParams, data_root: Path | None) -> None:
+def _run_one(
+    particles: Path, output: Path, params: AbInitioParams, data_root: Path | None, on_check: "OnCheck"
+) -> None:
     from coldstart.api import run_job
 
     with listen_to_signals() as requests, progress_display() as show:
         summary = run_job(
-            particles, output, params, data_root=data_root, on_iteration=show,
+            particles, output, params, data_root=data_root, on_check=on_check, on_iteration=show,
             should_stop=requests.should_stop, should_suspend=requests.should_suspend,
         )  # fmt: skip
     print_outcome(output, summary)
 
 
-def _run_several(particles: Path, output: Path, jobs: Sequence[AbInitioParams], data_root: Path | None) -> None:
+def _run_several(
+    particles: Path, output: Path, jobs: Sequence[AbInitioParams], data_root: Path | None, on_check: "OnCheck"
+) -> None:
     from coldstart.api import job_folder, run_jobs
 
     titles = job_titles([job.classes for job in jobs])
     with listen_to_signals() as requests, jobs_display(titles) as show:
         summaries = run_jobs(
-            particles, output, jobs, data_root=data_root, on_iteration=show,
+            particles, output, jobs, data_root=data_root, on_check=on_check, on_iteration=show,
             should_stop=requests.should_stop, should_suspend=requests.should_suspend,
         )  # fmt: skip
     folders = [job_folder(output, job.classes) for job in jobs]

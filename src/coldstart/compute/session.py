@@ -98,7 +98,7 @@ class Session:
             return DeviceArray(held.buffer, shape, wanted.dtype)
         growing = held is not None
         if held is not None:
-            self._queue.finish()
+            self.finish()
             self.bytes_held -= held.buffer.size
             held.buffer.release()
             del self._named[name]

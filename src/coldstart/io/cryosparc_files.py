@@ -4,6 +4,7 @@ A dataset is a structured array of NumPy, with fields `slot/name` such as blob/p
 which tells particles apart. cryoSPARC saves it as NumPy does, or as a compressed stream, which cryosparc-tools reads.
 """
 
+import tokenize
 from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,8 @@ FILE_MARK = ">"
 _NUMPY_START = b"\x93NUMPY"
 _STREAM_START = b"\x95CSDAT"
 _LARGEST_HEADER = 2**24
+_BAD_HEADER = (ValueError, EOFError, SyntaxError, tokenize.TokenError, TypeError, KeyError, OverflowError)
+"""What NumPy raises on a header, which it reads as a Python expression."""
 # A re-run must give the same bytes, so that a group cannot hold the time of day.
 _CREATED = "1980-01-01 00:00:00.000000"
 _VERSION = "v4.5.0"
@@ -52,7 +55,7 @@ def read_dataset(path: Path) -> NDArray[np.void]:
             records = np.load(path, allow_pickle=False, max_header_size=_LARGEST_HEADER)
         else:
             raise ParticleFileError(f"{path} is no cryoSPARC dataset: it begins with {start!r}. Export it again.")
-    except (OSError, ValueError, EOFError, SyntaxError, MemoryError) as error:
+    except (OSError, MemoryError, *_BAD_HEADER) as error:
         raise ParticleFileError(f"{path} cannot be read as a cryoSPARC dataset: {error}. Copy it again.") from error
     if records.ndim != 1 or records.dtype.names is None or UID not in records.dtype.names:
         raise ParticleFileError(f"{path} is no cryoSPARC dataset: it has no field {UID}. Give a .cs file of particles.")

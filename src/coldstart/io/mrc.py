@@ -83,6 +83,8 @@ class StackHeader:
 
 def find_stack(path: Path) -> Path | None:
     """Return this stack's file, if need be under the other of the extensions .mrcs and .mrc, or packed; or None."""
+    if not path.name:  # the name of a folder: "/", "."
+        return None
     other = {".mrcs": ".mrc", ".mrc": ".mrcs"}.get(path.suffix.lower())
     candidates = [path] if other is None else [path, path.with_suffix(other)]
     candidates += [candidate.with_name(candidate.name + ".gz") for candidate in candidates]

@@ -1,0 +1,77 @@
+"""How long a run will take: a range, from what single images took on one processor.
+
+The cost of visiting an image hardly depends on what is in it: rings and poses grow with the resolution, the transform
+with the box. How many visits there will be is less certain, for the iterations end when the map has converged, and the
+resolution rises as fast as the halves of the map agree. Both ends are told.
+"""
+
+from __future__ import annotations
+
+from coldstart.compute.device import DeviceInfo
+from coldstart.engine.schedule import FASTEST_MARCH, Plan
+from coldstart.params import AbInitioParams
+
+START_SECONDS = (5.0, 20.0)
+"""Start, kernels built where the driver has them in its cache and where it has not, and the report."""
+
+BASE_SECONDS, RADIUS_SECONDS, BOX_SECONDS = 0.6e-3, 0.6e-3, 0.4e-3
+REFERENCE_RADIUS, REFERENCE_BOX_PX = 31.0, 128.0
+"""Processor time of a visit: a part for itself, one that grows as the radius squared, and one as the box squared."""
+
+SERIAL_SHARE = 0.25
+"""Of the processor time, what one core does by itself."""
+
+POSING_VISITS = 3.0
+"""Visits that take as long as posing a particle with care does."""
+
+FEWEST_FINAL_ITERATIONS = 40
+
+GPU_SPEEDUPS = (4.0, 40.0)
+"""Of the part that is not serial, against one core: from an integrated GPU to a large one."""
+
+CPU_SPREAD = (0.7, 1.8)
+"""Processors are faster, or slower and busy."""
+
+
+def forecast_seconds(
+    plan: Plan, params: AbInitioParams, box_px: int, particles: int, info: DeviceInfo
+) -> tuple[float, float]:
+    """From and to how many seconds by the clock a run takes."""
+    fewest = (
+        plan.initial_iterations
+        + round(plan.marching_iterations / FASTEST_MARCH)
+        + min(plan.final_iterations, FEWEST_FINAL_ITERATIONS)
+    )
+    visit = (
+        BASE_SECONDS
+        + RADIUS_SECONDS * (plan.max_radius / REFERENCE_RADIUS) ** 2
+        + BOX_SECONDS * (box_px / REFERENCE_BOX_PX) ** 2
+    ) * (0.5 + 0.5 * params.classes)
+    ends = []
+    for iterations, start, speed in zip((fewest, plan.iterations), START_SECONDS, _speeds(info, params), strict=True):
+        visits = _visits(plan, params, iterations, particles)
+        everyone = params.classes > 1 or params.all_particles
+        posed = particles if everyone else min(visits, particles)
+        ends.append(start + (visits + POSING_VISITS * posed) * visit * speed)
+    return ends[0], ends[1]
+
+
+def _visits(plan: Plan, params: AbInitioParams, iterations: int, particles: int) -> int:
+    """Images in so many iterations, repeats counted."""
+    early = min(iterations, params.minibatch_switch_iteration)
+    # The final phase takes the final size however early it comes.
+    early = min(early, max(iterations - FEWEST_FINAL_ITERATIONS, plan.initial_iterations))
+    first, later = (min(size, particles) for size in (plan.initial_minibatch, plan.final_minibatch))
+    return early * first + (iterations - early) * later
+
+
+def _speeds(info: DeviceInfo, params: AbInitioParams) -> tuple[float, float]:
+    """Seconds by the clock for one of processor time, at best and at worst."""
+    if info.kind == "CPU":
+        cores = min(info.compute_units, params.threads or info.compute_units)
+        share = SERIAL_SHARE + (1.0 - SERIAL_SHARE) / cores
+        return CPU_SPREAD[0] * share, CPU_SPREAD[1] * share
+    fast, slow = max(GPU_SPEEDUPS), min(GPU_SPEEDUPS)
+    return (SERIAL_SHARE + (1.0 - SERIAL_SHARE) / fast) * CPU_SPREAD[0], (
+        SERIAL_SHARE + (1.0 - SERIAL_SHARE) / slow
+    ) * CPU_SPREAD[1]
