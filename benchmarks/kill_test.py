@@ -31,8 +31,8 @@ import numpy as np
 from coldstart.api.checkpoint import read_point
 from coldstart.demo.files import write_demo_set
 from coldstart.io.mrc import read_map
-from coldstart.io.results import RunFolder
 from coldstart.io.particle_files import read_particles
+from coldstart.io.results import RunFolder
 
 FLAGS = (
     "--initial-iterations 40 --final-iterations 8 --fourier-radius-step 1 --initial-minibatch 20 --final-minibatch 20 "

@@ -27,7 +27,8 @@ def main() -> None:
     if "--" in words:
         words, flags = words[: words.index("--")], words[words.index("--") + 1 :]
     sets, out, *names = words
-    print("| set | radius | device foreseen | device | | host foreseen | host | | foreseen s | s |\n|" + "---|" * 10)
+    print("| set | radius | device foreseen | device | off by | host foreseen | host | off by | foreseen s | s |")
+    print("|" + "---|" * 10)
     for name in names or ["tiny", "betagal", "ribosome"]:
         name, _, resolution = name.partition(":")
         particles, folder = Path(sets, name, "particles.star"), Path(out, name)

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from coldstart.api import PickedClass, pick_particles
+from coldstart.api import PickedClass, copy_particles, pick_particles
 from coldstart.demo.files import DemoSet, write_demo_set
 from coldstart.errors import ColdstartError, OutputError, ParameterError, ParticleFileError
 from coldstart.io.inputs import Inputs, write_inputs
@@ -126,6 +126,92 @@ def test_what_leaves_nothing(
     with pytest.raises(kind, match=message):
         pick_particles(run.path, tmp_path / "clean.star", **criteria)  # type: ignore[arg-type]
     assert not (tmp_path / "clean.star").exists()
+
+
+COLUMNS = ["rlnClassNumber", "coldstartClassPosterior", "coldstartClassMargin", "coldstartLabel"]
+
+
+def test_merged_classes_are_one(run: RunFolder, tmp_path: Path) -> None:
+    """Particle 2 is shared by classes 1 and 2; particles 3 and 4 are of class 3 and stay as they are."""
+    pick_particles(run.path, tmp_path / "clean.star", merge=[(2, 1)])
+    table = read_blocks(tmp_path / "clean.star")["particles"]
+    assert list(zip(*(table[label].tolist() for label in COLUMNS), strict=True)) == [
+        ("1", "0.950000", "0.900000", "used"),
+        ("1", "0.800000", "0.600000", "used"),
+        ("3", "0.800000", "0.700000", "used"),
+        ("3", "0.700000", "0.400000", "unused"),
+        ("1", "0.950000", "0.900000", "used"),
+    ]
+    before = read_blocks(run.table_path(3))["particles"]
+    assert table.without(*COLUMNS, "rlnImageName") == before.without(*COLUMNS, "rlnImageName")
+
+
+def test_criteria_are_of_the_merged_classes(run: RunFolder, tmp_path: Path) -> None:
+    pick_particles(run.path, tmp_path / "a.star", merge=[(1, 3)], min_posterior=0.9)
+    assert image_numbers(tmp_path / "a.star") == [1, 3, 5]
+    pick_particles(run.path, tmp_path / "b.star", merge=[(1, 3)], classes=[3])
+    assert read_blocks(tmp_path / "b.star")["particles"]["rlnClassNumber"].tolist() == ["1", "1"]
+
+
+@pytest.mark.parametrize(
+    ("merge", "message"),
+    [
+        ([(1,)], "two classes or more"),
+        ([(1, 2), (2, 3)], "once"),
+        ([(1, 4)], "class 4 cannot be merged"),
+    ],
+)
+def test_merges_that_make_no_sense(run: RunFolder, tmp_path: Path, merge: list[tuple[int, ...]], message: str) -> None:
+    with pytest.raises(ParameterError, match=message):
+        pick_particles(run.path, tmp_path / "clean.star", merge=merge)
+
+
+def test_the_other_hand_has_its_own_poses(run: RunFolder, tmp_path: Path) -> None:
+    pick_particles(run.path, tmp_path / "clean.star", classes=[3], other_hand=True)
+    flipped = read_blocks(run.table_path(3, flipped=True))["particles"].take(np.array([2, 3]))
+    assert read_blocks(tmp_path / "clean.star")["particles"].without("rlnImageName") == flipped.without("rlnImageName")
+
+
+def test_a_table_may_be_replaced_but_none_of_the_run(run: RunFolder, tmp_path: Path) -> None:
+    pick_particles(run.path, tmp_path / "clean.star")
+    pick_particles(run.path, tmp_path / "clean.star", classes=[3], overwrite=True)
+    assert image_numbers(tmp_path / "clean.star") == [3, 4]
+    with pytest.raises(OutputError, match="is the table that the particles come from"):
+        pick_particles(run.path, run.class_table_path(1), overwrite=True)
+
+
+def test_rows_are_copied_from_any_table(demo_set: DemoSet, tmp_path: Path) -> None:
+    (tmp_path / "deep").mkdir()
+    output = tmp_path / "deep" / "some.star"
+    copy_particles(demo_set.truth_table_path, output, np.array([4, 1]))
+    before, after = read_blocks(demo_set.truth_table_path), read_blocks(output)
+    assert after["optics"] == before["optics"]
+    expected = before["particles"].take(np.array([1, 4]))
+    assert after["particles"].without("rlnImageName") == expected.without("rlnImageName")
+    images = read_particles(output)[1].read(np.arange(2))
+    np.testing.assert_array_equal(images, read_particles(demo_set.particles_path)[1].read(np.array([1, 4])))
+    with pytest.raises(ParameterError, match="no particle is left"):
+        copy_particles(demo_set.truth_table_path, tmp_path / "none.star", np.array([], dtype=int))
+    with pytest.raises(OutputError, match="is the table that the particles come from"):
+        copy_particles(output, output, np.array([0]), overwrite=True)
+
+
+def test_merged_classes_are_for_star_files(run: RunFolder, tmp_path: Path) -> None:
+    with pytest.raises(ParameterError, match=r"end the name in \.star"):
+        pick_particles(run.path, tmp_path / "clean.cs", merge=[(1, 2)])
+
+
+def test_a_dataset_is_copied_as_a_dataset(run: RunFolder, tmp_path: Path) -> None:
+    pick_particles(run.path, tmp_path / "in.cs")
+    (tmp_path / "deep").mkdir()
+    copy_particles(tmp_path / "in.cs", tmp_path / "deep" / "some.cs", np.array([3, 0]))
+    before, after = read_particles(tmp_path / "in.csg"), read_particles(tmp_path / "deep" / "some.csg")
+    assert before[0].records is not None
+    assert after[0].records is not None
+    assert after[0].records["uid"].tolist() == before[0].records["uid"][[0, 3]].tolist()
+    np.testing.assert_array_equal(after[1].read(np.arange(2)), before[1].read(np.array([0, 3])))
+    with pytest.raises(OutputError, match=r"end it in \.cs for cryoSPARC"):
+        copy_particles(tmp_path / "in.cs", tmp_path / "some.star", np.array([0]))
 
 
 def test_a_dataset_for_cryosparc(run: RunFolder, demo_set: DemoSet, tmp_path: Path) -> None:

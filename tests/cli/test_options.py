@@ -9,10 +9,11 @@ import rich_click as click
 from click.testing import CliRunner
 
 from coldstart.cli.main import main
-from coldstart.cli.options import allowed_values, flag_name, merge_jobs, merge_parameters
+from coldstart.cli.options import flag_name, merge_jobs, merge_parameters
 from coldstart.cli.run import run
 from coldstart.errors import ParameterError
 from coldstart.params import GROUPS, AbInitioParams
+from coldstart.presets import preset_of
 
 
 @pytest.mark.parametrize(
@@ -61,6 +62,14 @@ def test_flags_go_over_the_file_and_the_file_over_the_defaults(tmp_path: Path) -
     path.write_text(json.dumps({"seed": 5, "max_resolution_angstrom": 9.0}))
     params = merge_parameters({"seed": "8", "ctf": False, "threads": None}, path)
     assert params == AbInitioParams(seed=8, max_resolution_angstrom=9.0, ctf=False)
+
+
+def test_flags_and_file_go_over_the_preset(tmp_path: Path) -> None:
+    path = tmp_path / "params.json"
+    path.write_text(json.dumps({"initial_iterations": 30}))
+    params = merge_parameters({"final_iterations": "40"}, path, "quick-look")
+    assert (params.initial_iterations, params.final_iterations) == (30, 40)
+    assert params.max_resolution_angstrom == preset_of("quick-look").changes["max_resolution_angstrom"]
 
 
 @pytest.mark.parametrize(
@@ -129,10 +138,3 @@ def test_refused_files_are_named(tmp_path: Path, content: str, message: str) -> 
 def test_missing_file_of_parameters_is_named(tmp_path: Path) -> None:
     with pytest.raises(ParameterError, match=r"nowhere\.json cannot be read"):
         merge_parameters({}, tmp_path / "nowhere.json")
-
-
-def test_every_field_can_say_what_it_accepts() -> None:
-    assert allowed_values("noise_model") == "symmetric or white"
-    assert allowed_values("noise_initial_scale") == "a number from 1"
-    assert allowed_values("ctf") == "true or false"
-    assert all(allowed_values(name) for name in AbInitioParams.model_fields)

@@ -52,11 +52,21 @@ def test_flags_may_come_first_and_again(run: Path, tmp_path: Path) -> None:
     assert result.output.startswith(f"{tmp_path / 'a.star'}: 2 of 4 particles.")
 
 
+def test_merged_classes_and_the_other_hand(run: Path, tmp_path: Path) -> None:
+    result = invoke(run, "--merge", "3,1", "--other-hand", "--class", 1, 3, "-o", tmp_path / "clean.star")
+    assert result.exit_code == 0, result.output
+    table = read_blocks(tmp_path / "clean.star")["particles"]
+    assert table["rlnClassNumber"].tolist() == ["1", "1", "1"]
+    flipped = read_blocks(RunFolder(run).table_path(3, flipped=True))["particles"]
+    assert table["rlnAngleRot"].tolist() == flipped["rlnAngleRot"][[0, 2, 3]].tolist()
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
         (("--class", 4), "Error: class 4 is not in"),
         (("--min-posterior", 1, "--class", 1), "Error: no particle is left"),
+        (("--merge", "1,4"), "Error: class 4 cannot be merged: the run has 3."),
         (("-o", "clean.mrcs"), "Error: clean.mrcs is no name of a particle table"),
     ],
 )
@@ -74,7 +84,9 @@ def test_not_a_run_folder(tmp_path: Path) -> None:
     assert "Give the folder of a coldstart run" in result.stderr
 
 
-@pytest.mark.parametrize("arguments", [("--min-posterior", 1.5), ("--label", "good"), ("--class", 0)])
+@pytest.mark.parametrize(
+    "arguments", [("--min-posterior", 1.5), ("--label", "good"), ("--class", 0), ("--merge", "1+2")]
+)
 def test_values_out_of_range_are_usage_errors(run: Path, tmp_path: Path, arguments: tuple[object, ...]) -> None:
     assert invoke(run, "-o", tmp_path / "clean.star", *arguments).exit_code == 2
     assert invoke(run).exit_code == 2

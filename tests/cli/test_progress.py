@@ -5,14 +5,13 @@ from rich.console import Console
 
 from coldstart.cli.progress import (
     LineFilter,
-    TimeLeft,
-    figures,
     job_titles,
     jobs_display,
     progress_display,
     progress_line,
 )
 from coldstart.model.state import IterationStats, Phase, Snapshot
+from coldstart.report.progress import figures
 
 
 def stats(iteration: int, iterations: int = 1000, phase: Phase = "marching", seconds: float = 0.5) -> IterationStats:
@@ -38,21 +37,6 @@ def test_a_line_holds_the_shares_of_several_classes_and_the_title_of_the_job() -
 
 def test_titles_count_classes_and_jobs() -> None:
     assert job_titles([4, 1]) == ["4 classes, job 1 of 2", "1 class, job 2 of 2"]
-
-
-def test_time_left_is_the_recent_mean_times_what_is_left() -> None:
-    left = TimeLeft()
-    assert left.after(stats(1, 101, seconds=2.0)) == 200.0
-    for iteration in range(2, 52):
-        estimate = left.after(stats(iteration, 101, seconds=1.0))
-    assert estimate == 50.0
-    assert left.after(stats(101, 101)) == 0.0
-
-
-def test_nothing_is_left_after_the_final_pass_of_a_run_that_converged() -> None:
-    left = TimeLeft()
-    left.after(stats(50, 101))
-    assert left.after(stats(50, 101, phase="posing", seconds=9.0)) == 0.0
 
 
 def test_lines_come_every_two_percent() -> None:

@@ -107,3 +107,17 @@ def test_something_else_is_refused(tmp_path: Path, content: str) -> None:
     (tmp_path / "inputs.json").write_text(content)
     with pytest.raises(OutputError, match=r"inputs\.json cannot be read.*no record of a run's input"):
         read_inputs(tmp_path / "inputs.json")
+
+
+def test_the_datasets_of_a_group_are_described_once_each(tmp_path: Path, stacks: list[Path]) -> None:
+    slots = {"blob": ">one.cs", "ctf": ">two.cs", "location": ">two.cs"}
+    entries = "".join(f'  {slot}: {{metafile: "{name}"}}\n' for slot, name in slots.items())
+    (tmp_path / "group.csg").write_text(f"results:\n{entries}")
+    for name in ("one.cs", "two.cs"):
+        (tmp_path / name).write_bytes(b"dataset")
+    inputs = Inputs.of(tmp_path / "group.csg", None, stacks)
+    assert [(file.kind, Path(file.path).name) for file in inputs.files[:3]] == [
+        ("table", "group.csg"), ("table", "one.cs"), ("table", "two.cs")
+    ]  # fmt: skip
+    (tmp_path / "two.cs").write_bytes(b"another")
+    assert inputs.changes() == [f"the content of the table {tmp_path / 'two.cs'} has changed"]

@@ -10,6 +10,7 @@ import pytest
 
 from coldstart.errors import OutputError, ParticleFileError
 from coldstart.io.mrc import MrcStackSource, find_stack, read_map, read_stack_header, write_map
+from coldstart.io.mrc import write_stack as write_images
 
 
 def source_of(path, rows):
@@ -230,6 +231,25 @@ def test_the_same_map_gives_the_same_bytes(tmp_path):
     assert content == (tmp_path / "b.mrc").read_bytes()
     assert b"mrcfile" not in content  # its label would hold the time of day
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a.mrc", "b.mrc"]
+
+
+def test_the_same_stack_gives_the_same_bytes(tmp_path):
+    images = np.random.default_rng(0).normal(size=(3, 4, 4)).astype(np.float32)
+    write_images(tmp_path / "a.mrcs", images, 2.0)
+    write_images(tmp_path / "b.mrcs", images, 2.0)
+    assert (tmp_path / "a.mrcs").read_bytes() == (tmp_path / "b.mrcs").read_bytes()
+    header = read_stack_header(tmp_path / "a.mrcs")
+    assert (header.count, header.box_px, header.pixel_size_angstrom) == (3, 4, 2.0)
+    np.testing.assert_array_equal(header.open(), images)
+    assert mrcfile.validate(tmp_path / "a.mrcs")
+
+
+def test_images_may_be_looked_at_whatever_they_hold(tmp_path):
+    images = np.zeros((2, 4, 4), np.float32)
+    images[1] = 1.0
+    write_images(tmp_path / "a.mrcs", images, 2.0)
+    source = MrcStackSource([tmp_path / "a.mrcs"], np.zeros(2), np.arange(2))
+    np.testing.assert_array_equal(source.peek(np.array([1, 0])), images[::-1])
 
 
 def test_maps_that_cannot_be_read_or_written(tmp_path):

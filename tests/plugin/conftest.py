@@ -5,9 +5,19 @@ then, so napari is told some limits of it that it would ask for, and tests that 
 """
 
 import os
+import shutil
 import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
 
 import pytest
+
+from coldstart import AbInitioParams
+from coldstart.api import run_job
+from coldstart.demo.files import write_demo_set
+
+RUN_IMAGES = 120
 
 HAS_DISPLAY = sys.platform != "linux" or bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))
 if not HAS_DISPLAY:
@@ -34,3 +44,58 @@ def rendering() -> None:
     """For tests that look at what is rendered."""
     if NO_OPENGL:
         pytest.skip("rendering needs a display with OpenGL, such as xvfb-run gives")
+
+
+@pytest.fixture(autouse=True)
+def own_settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Settings of the user's are no business of the tests."""
+    monkeypatch.setenv("COLDSTART_CONFIG", str(tmp_path / "settings"))
+
+
+@pytest.fixture(scope="session")
+def particles_path(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Table of a simulated set that the engine takes seconds for."""
+    folder = tmp_path_factory.mktemp("particles")
+    return write_demo_set(folder, 5, images=200, box_px=32, pixel_size_angstrom=7.0, snr=0.4).particles_path
+
+
+@pytest.fixture(scope="session")
+def finished_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Folder of a real run of two classes on a small simulated set, `set/` beside it; copy it before changing it."""
+    folder = tmp_path_factory.mktemp("finished")
+    (folder / "set").mkdir()
+    demo_set = write_demo_set(folder / "set", 5, images=RUN_IMAGES, box_px=24, pixel_size_angstrom=10.0, snr=0.4)
+    params = AbInitioParams(
+        classes=2,
+        seed=1,
+        max_resolution_angstrom=25.0,
+        initial_iterations=8,
+        final_iterations=4,
+        class_similarity_start=4,
+        class_similarity_end=8,
+        minibatch_switch_iteration=8,
+    )
+    run_job(demo_set.particles_path, folder / "run", params)
+    return folder / "run"
+
+
+@pytest.fixture
+def run_copy(finished_run: Path, tmp_path: Path) -> Path:
+    """A copy of `finished_run` to change, its stack at the same relative place."""
+    shutil.copytree(finished_run.parent, tmp_path / "finished")
+    return tmp_path / "finished" / finished_run.name
+
+
+@pytest.fixture
+def messages() -> Iterator[list[str]]:
+    """What napari is asked to tell the user."""
+    from napari.utils.notifications import notification_manager
+
+    told: list[str] = []
+
+    def hear(notification: Any) -> None:
+        told.append(notification.message)
+
+    notification_manager.notification_ready.connect(hear)
+    yield told
+    notification_manager.notification_ready.disconnect(hear)

@@ -2,8 +2,8 @@
 
 `reconstruct` speaks arrays and records alone; `run_job` adds the files, particles in and a run folder out; `run_jobs`
 runs several numbers of classes on the same particles and compares them. `resume_job` and `resume_jobs` go on with a run
-that was left. `read_particles` reads what `reconstruct` takes, from any file that the program knows; `check_particles`
-says before a run what is wrong with the particles. `search_poses` finds poses on a map that is there already;
+that was left. `check_particles` says before a run what is wrong with the particles. `read_particles` reads what
+`reconstruct` takes, from any file that the program knows. `search_poses` finds poses on a map that is there already;
 `pick_particles` takes a subset of a run's particles.
 """
 
@@ -12,7 +12,7 @@ from coldstart.api.checkpoint import ShouldSuspend
 from coldstart.api.drive import OnIteration, ShouldStop, reconstruct
 from coldstart.api.job import run_job
 from coldstart.api.jobs import resume_jobs, run_jobs, series_jobs
-from coldstart.api.pick import PickedClass, PickedParticles, pick_particles
+from coldstart.api.pick import PickedClass, PickedParticles, copy_particles, kept_particles, pick_particles
 from coldstart.api.pose_search import PoseSearchResult, search_poses
 from coldstart.api.resume import resume_job
 from coldstart.api.series import OnJobIteration, job_folder
@@ -29,7 +29,9 @@ __all__ = [
     "ShouldStop",
     "ShouldSuspend",
     "check_particles",
+    "copy_particles",
     "job_folder",
+    "kept_particles",
     "pick_particles",
     "read_particles",
     "reconstruct",

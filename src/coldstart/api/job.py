@@ -99,8 +99,9 @@ class JobData:
     changes: tuple[str, ...] = ()
 
     def checked(self, params: AbInitioParams, on_check: OnCheck | None) -> "JobData":
-        """With what a quick check warns of among the notes."""
-        return replace(self, notes=(*self.notes, *check_first(self.particles, self.images, params, on_check)))
+        """With what a quick check warns of among the notes, and in the record of the inputs."""
+        warnings = check_first(self.particles, self.images, params, on_check)
+        return replace(self, notes=(*self.notes, *warnings), inputs=replace(self.inputs, warnings=warnings))
 
 
 def run_recorded(data: JobData, record: JobRecord, point: "RunPoint | None" = None) -> Summary:

@@ -1,12 +1,13 @@
 """A subset of a run's particles as a table of its own: the clean stack for the next program."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from coldstart.api.merge import Groups, check_groups, merge_classes
 from coldstart.errors import OutputError, ParameterError, ParticleFileError
 from coldstart.io.cryosparc_files import read_dataset
 from coldstart.io.cryosparc_write import write_part_of_dataset, write_posed_dataset
@@ -17,7 +18,6 @@ from coldstart.io.star_columns import (
     CLASS_MARGIN,
     CLASS_NUMBER,
     CLASS_POSTERIOR,
-    IMAGE_NAME,
     LABEL,
     PARTICLE_LABELS,
     UNUSED_LABEL,
@@ -25,13 +25,13 @@ from coldstart.io.star_columns import (
     whole_numbers,
 )
 from coldstart.io.star_poses import read_poses
-from coldstart.io.star_text import read_blocks, write_blocks
-from coldstart.io.star_write import moved_image_names
+from coldstart.io.star_subset import check_new_table, particle_block, write_subset
+from coldstart.io.star_text import read_blocks
 from coldstart.model.carried import CarriedTable
 
-Criteria = Mapping[str, NDArray[np.bool_]]
+Criteria = dict[str, NDArray[np.bool_]]
 
-DATASET_SUFFIX = ".cs"
+STAR_SUFFIX, DATASET_SUFFIX = ".star", ".cs"
 
 _FINISHED = ("completed", "stopped")
 
@@ -72,6 +72,9 @@ def pick_particles(
     min_margin: float = 0.0,
     labels: Sequence[str] | None = None,
     accept_changes: bool = False,
+    merge: Groups = (),
+    other_hand: bool = False,
+    overwrite: bool = False,
 ) -> PickedParticles:
     """Write the particles of a run that meet every criterion, with all columns and their poses, for the next program.
 
@@ -92,6 +95,13 @@ def pick_particles(
         Out of "used", "unused" and "low_confidence"; all when None or empty.
     accept_changes : bool
         Pick though the table or a stack that the run read has changed since.
+    merge : sequence of sequence of int
+        Groups of classes, from 1, to write as one under the smallest of their numbers; `classes` are those of the run,
+        the other criteria are of the merged ones.
+    other_hand : bool
+        Write the poses on the mirror images of the maps.
+    overwrite : bool
+        Whether the output may take the place of another file, though never that of a table of the run.
 
     Returns
     -------
@@ -102,42 +112,73 @@ def pick_particles(
     OutputError
         If `run` is no run folder or the run did not finish, or the output exists or cannot be written.
     ParameterError
-        If the run has no such class, there is no such label, or no particle is left.
+        If the run has no such class, there is no such label, a merge makes no sense, or no particle is left.
     ParticleFileError
         If the run's table cannot be read, or lacks a column that a criterion needs; if a file that the run read has
         changed since.
     """
     folder, output = RunFolder(Path(run)), Path(output)
-    _check_output(output)
+    _check_output(folder, output, merge, overwrite=overwrite)
     classes, labels = classes or (), labels or ()
     class_count = _class_count(folder)
     _check_choices(folder, class_count, classes, labels)
     if not accept_changes:
         _check_inputs(folder)
-    source = folder.table_path(class_count)
+    check_groups(merge, class_count)
+    source = folder.table_path(class_count, flipped=other_hand)
     blocks = read_blocks(source)
-    table = blocks["particles"]
-    criteria = _criteria(table, source, classes, min_posterior, min_margin, labels)
-    chosen = np.logical_and.reduce([np.ones(len(table), dtype=bool), *criteria.values()])
+    table = blocks[particle_block(blocks, source)]
+    merged = merge_classes(table, merge, str(source))
+    criteria = _criteria(table, merged, source, classes, min_posterior, min_margin, labels)
+    chosen = _meeting_all(criteria, len(table))
     if not chosen.any():
         raise _nothing_left(folder, source, criteria, len(table), labels)
     if output.suffix == DATASET_SUFFIX:
         _write_dataset(output, folder, source, table, chosen, class_count)
     else:
-        picked = table.take(chosen)
-        names = moved_image_names(picked.utf8(IMAGE_NAME), source.parent, output.parent)
-        write_blocks(output, {**blocks, "particles": picked.having({IMAGE_NAME: names})})
+        write_subset(output, blocks, merged.take(chosen), source)
     class_numbers = whole_numbers(table, CLASS_NUMBER, str(source))
     return PickedParticles(output, _counts(class_numbers, chosen, class_count))
 
 
-def _check_output(output: Path) -> None:
-    if output.suffix not in (".star", DATASET_SUFFIX):
-        raise OutputError(f"{output} is no name of a particle table: end it in .star, or in .cs for cryoSPARC.")
-    written = [output, output.with_suffix(".csg")] if output.suffix == DATASET_SUFFIX else [output]
-    for path in written:
-        if path.exists():
-            raise OutputError(f"{path} is there already: choose another name, or remove it first.")
+def _check_output(folder: RunFolder, output: Path, merge: Groups, *, overwrite: bool) -> None:
+    own = (*folder.path.glob("particles*.star"), *folder.path.glob("particles*.cs"))
+    check_new_table(output, own, (STAR_SUFFIX, DATASET_SUFFIX), overwrite=overwrite)
+    if merge and output.suffix == DATASET_SUFFIX:
+        raise ParameterError("merged classes are written to a STAR file alone: end the name in .star.")
+
+
+def copy_particles(source: Path, output: Path, rows: NDArray[np.integer], *, overwrite: bool = False) -> None:
+    """Write some rows of a particle table, with all columns, as a table of the same kind.
+
+    Parameters
+    ----------
+    source : Path
+        Any RELION table of particles, or a cryoSPARC dataset.
+    output : Path
+        STAR file, or dataset; relative image names lead from its folder to the stacks.
+    rows : (M,) int
+        From 0; the order of the table is kept.
+    overwrite : bool
+        Whether the output may take the place of another file than the source.
+
+    Raises
+    ------
+    OutputError
+        If the output is of another kind, or exists, or cannot be written.
+    ParameterError
+        If there are no rows.
+    ParticleFileError
+        If the table cannot be read.
+    """
+    check_new_table(output, (source,), (source.suffix,), overwrite=overwrite)
+    if not len(rows):
+        raise ParameterError("no particle is left to write: choose some first.")
+    if source.suffix == DATASET_SUFFIX:
+        write_part_of_dataset(output, read_dataset(source)[np.unique(rows)], source.parent, output.stem)
+        return
+    blocks = read_blocks(source)
+    write_subset(output, blocks, blocks[particle_block(blocks, source)].take(np.unique(rows)), source)
 
 
 def _write_dataset(
@@ -184,26 +225,60 @@ def _check_choices(folder: RunFolder, class_count: int, classes: Sequence[int], 
         raise ParameterError(f"there is no label {unknown[0]!r}: labels are {', '.join(PARTICLE_LABELS)}.")
 
 
+def kept_particles(
+    table: CarriedTable,
+    source: Path,
+    *,
+    classes: Sequence[int] = (),
+    min_posterior: float = 0.0,
+    min_margin: float = 0.0,
+    labels: Sequence[str] = (),
+    merge: Groups = (),
+) -> NDArray[np.bool_]:
+    """Which particles `pick_particles` would write, (N,) bool, from the columns that a run fills.
+
+    Parameters
+    ----------
+    table : CarriedTable
+    source : Path
+        Where it comes from, for messages.
+    classes, min_posterior, min_margin, labels, merge
+        As in `pick_particles`.
+
+    Raises
+    ------
+    ParticleFileError
+        If it lacks a column that a criterion needs.
+    """
+    merged = merge_classes(table, merge, str(source))
+    return _meeting_all(_criteria(table, merged, source, classes, min_posterior, min_margin, labels), len(table))
+
+
+def _meeting_all(criteria: Criteria, count: int) -> NDArray[np.bool_]:
+    return np.asarray(np.logical_and.reduce([np.ones(count, dtype=bool), *criteria.values()]))
+
+
 def _criteria(
     table: CarriedTable,
+    merged: CarriedTable,
     source: Path,
     classes: Sequence[int],
     min_posterior: float,
     min_margin: float,
     labels: Sequence[str],
 ) -> Criteria:
-    """Each criterion that was given, in words, and which rows of the table meet it."""
-    where, met = str(source), {}
+    """Each criterion that was given, in words, and which rows meet it: the class in the table, the others merged."""
+    where, met = str(source), Criteria()
     if classes:
         in_words = " or ".join(map(str, sorted(set(classes))))
         met[f"are in class {in_words}"] = np.isin(whole_numbers(table, CLASS_NUMBER, where), classes)
     for name, label, least in (("posterior", CLASS_POSTERIOR, min_posterior), ("margin", CLASS_MARGIN, min_margin)):
         if least > 0.0:
             met[f"have a class {name} of at least {least:g}"] = (
-                numbers(_having(table, label, where), label, where) >= least
+                numbers(_having(merged, label, where), label, where) >= least
             )
     if labels:
-        found = _having(table, LABEL, where).columns[LABEL]
+        found = _having(merged, LABEL, where).columns[LABEL]
         met[f"are labelled {' or '.join(labels)}"] = np.isin(found, labels)
     return met
 

@@ -139,7 +139,8 @@ def read_data_again(then: Inputs, params: AbInitioParams, data_root: Path | None
     return replace(
         data,
         particles=replace(data.particles, name=then.particles),
-        inputs=replace(data.inputs, particles=then.particles),
+        inputs=replace(data.inputs, particles=then.particles, warnings=then.warnings),
+        notes=(*data.notes, *then.warnings),
         changes=(f"The run was taken up although {changes_text(changed)}",) if changed else (),
     )
 

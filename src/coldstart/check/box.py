@@ -50,7 +50,7 @@ def check_box(evidence: Evidence) -> list[Finding]:
     if evidence.sample is None or len(evidence.sample) < 3:
         return []
     extent, box = measure_extent(evidence.sample), evidence.particles
-    if extent.edge_t > TIGHT_T and extent.edge_share > TIGHT_SHARE:
+    if is_tight(extent):
         return [
             Finding(
                 "box",
@@ -72,6 +72,11 @@ def check_box(evidence: Evidence) -> list[Finding]:
             )
         ]
     return []
+
+
+def is_tight(extent: Extent) -> bool:
+    """Whether the particle reaches the edge of the box."""
+    return extent.edge_t > TIGHT_T and extent.edge_share > TIGHT_SHARE
 
 
 def measure_extent(sample: Sample) -> Extent:

@@ -4,6 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import t as student
 
+from coldstart.check.box import is_tight, measure_extent
 from coldstart.check.evidence import Evidence
 from coldstart.check.spectra import WINDOW
 from coldstart.model.check_report import Finding
@@ -31,7 +32,13 @@ def check_contrast(evidence: Evidence) -> list[Finding]:
         return _nothing_there(len(sample), strongest)
     if strongest > 0:
         return []
-    if evidence.params.invert:
+    if is_tight(measure_extent(sample)):
+        # A hollow particle that fills the box is dark in the middle all the same.
+        chance, remedy = (
+            LIKELY,
+            "Mend the box first: a hollow particle that fills it looks the same. If it is not: --invert.",
+        )
+    elif evidence.params.invert:
         remedy = "Leave --invert away: it makes the particles of these images dark."
     else:
         remedy = "Say --invert (and invert the stack for RELION: relion_image_handler --multiply_constant -1)."

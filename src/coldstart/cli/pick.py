@@ -12,6 +12,14 @@ if TYPE_CHECKING:
     from coldstart.api import PickedParticles
 
 
+def class_group(text: str) -> tuple[int, ...]:
+    """Numbers of classes that belong together, out of `1,3`."""
+    try:
+        return tuple(int(number) for number in text.split(","))
+    except ValueError:
+        raise click.BadParameter(f"{text!r} is no group of classes, such as 1,3.") from None
+
+
 @click.command(cls=SeveralValuesCommand)
 @click.argument("run", metavar="OUT", type=click.Path(path_type=Path))
 @click.option(
@@ -52,6 +60,14 @@ if TYPE_CHECKING:
     help="Pick though the particle table or a stack has changed since the run.",
 )
 @click.option(
+    "--merge",
+    cls=SeveralValues,
+    type=class_group,
+    metavar="N,N ...",
+    help="Write these classes as one, under the smallest number, such as --merge 1,3 2,5; the posterior is their sum.",
+)
+@click.option("--other-hand", is_flag=True, help="Write the poses on the mirror images of the maps.")
+@click.option(
     "-o",
     "--output",
     required=True,
@@ -66,6 +82,8 @@ def pick(
     min_margin: float,
     labels: tuple[str, ...],
     accept_changes: bool,
+    merge: tuple[tuple[int, ...], ...],
+    other_hand: bool,
     output: Path,
 ) -> None:
     """Write particles of the run in the folder OUT as a table of their own: the clean stack for the next program.
@@ -82,6 +100,8 @@ def pick(
         min_margin=min_margin,
         labels=labels,
         accept_changes=accept_changes,
+        merge=merge,
+        other_hand=other_hand,
     )
     click.echo(picked_text(picked))
 

@@ -1,7 +1,6 @@
 """Progress of a run: a live bar on a terminal, plain lines elsewhere, the same figures in both."""
 
 import time
-from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import cache, partial
@@ -10,29 +9,14 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn
 
 from coldstart.model.state import IterationStats, Snapshot
+from coldstart.report.progress import TimeLeft, figures, shares_text
 from coldstart.report.text import duration_text
 
 ShowProgress = Callable[[Snapshot], None]
 ShowJobs = Callable[[int, Snapshot], None]
 
-_PHASES = {"initial": "initial", "marching": "rising", "final": "final", "posing": "posing"}
-_RECENT = 25
 _LINE_EVERY_SECONDS = 10.0
 _LINE_EVERY_SHARE = 0.02
-
-
-class TimeLeft:
-    """Seconds to go, from the mean of the latest iterations; they take longer as the resolution rises."""
-
-    def __init__(self) -> None:
-        self._recent: deque[float] = deque(maxlen=_RECENT)
-
-    def after(self, stats: IterationStats) -> float:
-        """Take in an iteration and estimate what is left: nothing, once the particles are posed."""
-        if stats.phase == "posing":
-            return 0.0
-        self._recent.append(stats.seconds)
-        return sum(self._recent) / len(self._recent) * max(stats.iterations - stats.iteration, 0)
 
 
 class LineFilter:
@@ -56,20 +40,6 @@ class LineFilter:
         if due:
             self._shown, self._shown_at = stats, now
         return due
-
-
-def figures(stats: IterationStats) -> str:
-    """The figures of an iteration: phase, resolution, minibatch and effective sample size."""
-    return (
-        f"{_PHASES[stats.phase]:<7}  {stats.resolution_angstrom:5.1f} Å  {stats.minibatch:4d} images  "
-        f"ESS {stats.ess_rotations:7.1f}"
-    )
-
-
-def shares_text(stats: IterationStats) -> str:
-    """How the classes share the images, 'classes 34/31/35 %'; nothing where there is one class."""
-    shares = stats.class_shares
-    return f"classes {'/'.join(f'{100.0 * share:.0f}' for share in shares)} %" if len(shares) > 1 else ""
 
 
 def progress_line(stats: IterationStats, seconds_left: float, title: str = "") -> str:

@@ -14,6 +14,7 @@ from coldstart.cli.outcome import print_comparison, print_outcome
 from coldstart.cli.progress import job_titles, jobs_display, progress_display
 from coldstart.cli.several import SeveralValuesCommand
 from coldstart.params import COMMON, INPUT, AbInitioParams
+from coldstart.presets import PRESETS
 
 if TYPE_CHECKING:
     from coldstart.api import OnCheck
@@ -47,13 +48,25 @@ if TYPE_CHECKING:
     help="Parameters as JSON, such as the params.json of an earlier run; flags given here override it.",
 )
 @click.option(
+    "--preset",
+    type=click.Choice([preset.key for preset in PRESETS]),
+    panel="Options",
+    help="Parameters for a common situation; those of --params and flags given here override it.",
+)
+@click.option(
     "--despite-errors",
     is_flag=True,
     panel=INPUT,
     help="Run even where the check of the particles finds errors; they are noted in the summary.",
 )
 def run(
-    particles: Path, output: Path, data_root: Path | None, params_file: Path | None, despite_errors: bool, **flags: Any
+    particles: Path,
+    output: Path,
+    data_root: Path | None,
+    params_file: Path | None,
+    preset: str | None,
+    despite_errors: bool,
+    **flags: Any,
 ) -> None:
     """Reconstruct 3D maps from PARTICLES, without poses or a starting map.
 
@@ -67,7 +80,7 @@ def run(
     Ctrl-C stops after the current iteration and keeps the result; pressed again, it aborts. SIGTERM leaves the run
     without a result. Whichever it was, or a crash: coldstart resume FOLDER goes on as if the run had never been left.
     """
-    jobs = merge_jobs(flags, params_file)
+    jobs = merge_jobs(flags, params_file, preset)
     on_check = partial(judge_check, despite_errors=despite_errors)
     if len(jobs) == 1:
         _run_one(particles, output, jobs[0], data_root, on_check)

@@ -3,15 +3,13 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-import mrcfile
 import numpy as np
 from numpy.typing import NDArray
 
 from coldstart.demo.compare import Truth
 from coldstart.demo.molecule import make_molecule, molecule_map
 from coldstart.demo.simulate import AMPLITUDE_CONTRAST, CS_MM, VOLTAGE_KV, SimulatedSet, simulate_set
-from coldstart.io.files import atomic_path
-from coldstart.io.mrc import write_map
+from coldstart.io.mrc import write_map, write_stack
 from coldstart.io.star_text import write_blocks
 from coldstart.model.carried import CarriedTable
 from coldstart.model.so3 import matrix_to_euler
@@ -65,17 +63,10 @@ def write_demo_set(
     simulated = simulate_set(molecule, images, box_px, pixel_size_angstrom, snr, seed)
     truth = Truth(density, pixel_size_angstrom, simulated.matrices, -pixel_size_angstrom * simulated.shift_px)
     paths = DemoSet(folder / "particles.star", folder / "truth.star", folder / "truth.mrc", truth)
-    _write_stack(folder / _STACK, simulated.images, pixel_size_angstrom)
+    write_stack(folder / _STACK, simulated.images, pixel_size_angstrom)
     write_map(paths.truth_map_path, density, pixel_size_angstrom)
     _write_tables(paths, simulated)
     return paths
-
-
-def _write_stack(path: Path, images: NDArray[np.float32], pixel_size_angstrom: float) -> None:
-    with atomic_path(path) as temporary, mrcfile.new(temporary, overwrite=True) as mrc:
-        mrc.set_data(images)
-        mrc.set_image_stack()
-        mrc.voxel_size = pixel_size_angstrom
 
 
 def _write_tables(paths: DemoSet, simulated: SimulatedSet) -> None:

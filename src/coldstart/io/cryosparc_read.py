@@ -12,7 +12,15 @@ from numpy.typing import NDArray
 
 from coldstart.errors import ParticleFileError
 from coldstart.io.aberrations import aberration_note, tilt_phase
-from coldstart.io.cryosparc_files import fields_of, joined, read_dataset, read_group, slots, without_slots
+from coldstart.io.cryosparc_files import (
+    GROUP_SUFFIX,
+    fields_of,
+    joined,
+    read_dataset,
+    read_group,
+    slots,
+    without_slots,
+)
 from coldstart.io.grouping import group_rows
 from coldstart.io.image_names import ImagePlaces, distinct_in_order
 from coldstart.io.locate import find_stacks, packed_note
@@ -115,7 +123,7 @@ def read_cryosparc_table(
     """Read the dataset and what belongs to it; arguments and errors as in `read_cryosparc`."""
     needed = [*_BLOB, *(field for name, field in CTF_FIELDS.items() if use_ctf and name not in _MAY_BE_ABSENT)]
     notes: tuple[str, ...] = ()
-    if path.suffix.lower() == ".csg":
+    if path.suffix.lower() == GROUP_SUFFIX:
         records = _read_of_group(path)
     else:
         records, notes = _with_passthrough(path, read_dataset(path), needed)

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from coldstart.errors import OutputError, ParticleFileError
+from coldstart.io.cryosparc_files import GROUP_SUFFIX, read_group
 from coldstart.io.files import write_text_atomically
 
 FileKind = Literal["table", "stack", "map"]
@@ -86,13 +87,17 @@ class Inputs:
     data_root : str or None
         Folder that the stack paths of the table are relative to, absolute, where one was given.
     files : tuple of InputFile
-        The table, if there is one; the stacks in the order of the table; the initial volume.
+        The table, if there is one, with the datasets of a group; the stacks in the order of the table; the initial
+        volume.
+    warnings : tuple of str
+        What the check before the run warned of, which goes on to be said of its result.
     """
 
     particles: str
     path: str
     data_root: str | None
     files: tuple[InputFile, ...]
+    warnings: tuple[str, ...] = ()
 
     @classmethod
     def of(
@@ -105,9 +110,11 @@ class Inputs:
         ParticleFileError
             If one of them cannot be read.
         """
-        kinds: list[tuple[FileKind, Path]] = [("stack", path) for path in stacks]
-        if particles not in stacks and not particles.is_dir():
-            kinds.insert(0, ("table", particles))
+        tables = [] if particles in stacks or particles.is_dir() else [particles]
+        if particles.suffix.lower() == GROUP_SUFFIX:
+            tables += dict.fromkeys(read_group(particles).values())
+        kinds: list[tuple[FileKind, Path]] = [("table", path) for path in tables]
+        kinds += [("stack", path) for path in stacks]
         if initial_volume is not None:
             kinds.append(("map", initial_volume))
         root = None if data_root is None else str(data_root.absolute())
@@ -155,7 +162,8 @@ def read_inputs(path: Path) -> Inputs | None:
     try:
         record: Mapping[str, Any] = json.loads(path.read_text(encoding="utf-8"))
         files = tuple(InputFile(**file) for file in record["files"])
-        return Inputs(record["particles"], record["path"], record["data_root"], files)
+        warnings = tuple(record.get("warnings", ()))
+        return Inputs(record["particles"], record["path"], record["data_root"], files, warnings)
     except FileNotFoundError:
         return None
     except (OSError, KeyError, TypeError, ValueError) as error:

@@ -199,17 +199,24 @@ class MrcStackSource:
         ParticleFileError
             If an image holds values that are not finite, or a single value throughout.
         """
+        return self._read(rows, checked=True)
+
+    def peek(self, rows: NDArray[np.int64]) -> NDArray[np.float32]:
+        """The same images, whatever values they hold: for looking at."""
+        return self._read(rows, checked=False)
+
+    def _read(self, rows: NDArray[np.int64], *, checked: bool) -> NDArray[np.float32]:
         rows = np.asarray(rows, dtype=np.int64)
         images = np.empty((len(rows), self.box_px, self.box_px), dtype=np.float32)
         for stack in np.unique(self.path_index[rows]):
             places = np.flatnonzero(self.path_index[rows] == stack)
             # Ascending file order, so that a disk is read in one direction.
             places = places[np.argsort(self.slice_index[rows[places]], kind="stable")]
-            found = self._read_stack(self.headers[stack], rows[places])
+            found = self._read_stack(self.headers[stack], rows[places], checked=checked)
             images[places] = found if self.treatment is None else self.treatment.treat(found, rows[places])
         return images
 
-    def _read_stack(self, header: StackHeader, rows: NDArray[np.int64]) -> NDArray[np.float32]:
+    def _read_stack(self, header: StackHeader, rows: NDArray[np.int64], *, checked: bool) -> NDArray[np.float32]:
         """Images of these rows, which are all of one stack, as they are in the file."""
         file = None
         if header.is_packed:
@@ -219,7 +226,8 @@ class MrcStackSource:
         images = np.asarray(mapped[self.slice_index[rows]], dtype=np.float32)
         # Pages of a map count as memory of this process for as long as the map lives.
         del mapped
-        self._check_pixels(rows, images)
+        if checked:
+            self._check_pixels(rows, images)
         return images
 
     def _check_boxes(self) -> None:
@@ -256,6 +264,19 @@ class MrcStackSource:
                     f"{self.paths[self.path_index[row]]}, image {self.slice_index[row] + 1} (particle row {row + 1}) "
                     f"{what}. Remove that particle from the table, or extract it again."
                 )
+
+
+def holds_images(path: Path) -> bool:
+    """Whether a file's header is that of images rather than of a map: flat, or no cube and marked as a stack.
+
+    Raises
+    ------
+    ParticleFileError
+        If the file is missing or no MRC file.
+    """
+    header, _, _ = _read_header(path)
+    sides = {int(header.nx), int(header.ny), int(header.nz)}
+    return int(header.nz) == 1 or (len(sides) > 1 and int(header.ispg) == 0)
 
 
 def read_map(path: Path) -> tuple[NDArray[np.float32], float]:
@@ -305,10 +326,23 @@ def write_map(path: Path, volume: NDArray[np.float32], pixel_size_angstrom: floa
         mrc.set_data(np.ascontiguousarray(volume, dtype=np.float32))
         mrc.set_volume()
         mrc.voxel_size = pixel_size_angstrom
-        # mrcfile's own label holds the time of day, and a re-run must give the same bytes.
-        mrc.header.label[:] = b""
-        mrc.header.label[0] = _LABEL
-        mrc.header.nlabl = 1
+        _label(mrc)
+
+
+def write_stack(path: Path, images: NDArray[np.float32], pixel_size_angstrom: float) -> None:
+    """Write images (N, n, n) float32, [y, x], as a stack; arguments, bytes and errors otherwise as `write_map`."""
+    with atomic_path(path) as temporary, mrcfile.new(temporary, overwrite=True) as mrc:
+        mrc.set_data(np.ascontiguousarray(images, dtype=np.float32))
+        mrc.set_image_stack()
+        mrc.voxel_size = pixel_size_angstrom
+        _label(mrc)
+
+
+def _label(mrc: Any) -> None:
+    """Take the place of mrcfile's own label, which holds the time of day: a re-run must give the same bytes."""
+    mrc.header.label[:] = b""
+    mrc.header.label[0] = _LABEL
+    mrc.header.nlabl = 1
 
 
 def _read_header(path: Path) -> tuple[Any, int, bool]:

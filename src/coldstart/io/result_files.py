@@ -103,9 +103,12 @@ def write_datasets(
     for path, (some, title) in written.items():
         write_posed_dataset(path.with_suffix(".cs"), particles, some, source, title, invert=invert)
     unposed = np.setdiff1d(np.arange(particles.count, dtype=np.int64), poses.particle)
+    path = paths.unused_path.with_suffix(".cs")
     if len(unposed):
-        path = paths.unused_path.with_suffix(".cs")
         write_unposed_dataset(path, particles, unposed, source, "unused particles", invert=invert)
+    else:
+        remove_file(path)  # of a result that this one replaces
+        remove_file(path.with_suffix(".csg"))
 
 
 def write_archive(path: Path, snapshots: Sequence[SnapshotFile]) -> None:

@@ -33,11 +33,11 @@ from coldstart.errors import OutputError
 from coldstart.io.files import cannot_write, is_temporary, remove_temporary_files, write_text_atomically
 from coldstart.io.lock import LOCK_NAME
 from coldstart.io.mrc import MrcStackSource, write_map
+from coldstart.io.params_file import write_params_file
 from coldstart.io.result_files import SnapshotFile, write_archive, write_datasets, write_maps, write_tables
 from coldstart.io.run_paths import RunPaths
 from coldstart.io.run_records import (
     Summary,
-    plain,
     read_stats,
     read_summary,
     stats_record,
@@ -71,7 +71,7 @@ class RunFolder(RunPaths):
 
     def write_params(self, params: AbInitioParams) -> None:
         """Write params.json."""
-        self._write_json("params.json", plain(params.model_dump(mode="json")))
+        write_params_file(self.path / "params.json", params)
 
     def write_summary(self, summary: Summary) -> None:
         """Write summary.json, in place of an earlier one."""

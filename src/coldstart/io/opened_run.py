@@ -1,0 +1,150 @@
+"""A run folder as far as it can be read: of a run that finished, stopped, failed or still goes on, of any version.
+
+What is missing or damaged is named in `OpenedRun.problems` instead of raised, so that the rest can be looked at.
+"""
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+from pydantic import ValidationError
+
+from coldstart.errors import ColdstartError, OutputError
+from coldstart.io.result_files import SnapshotFile
+from coldstart.io.results import RunFolder
+from coldstart.io.run_records import Summary
+from coldstart.model.state import IterationStats
+from coldstart.params import AbInitioParams
+
+_MAP_NAME = re.compile(r"volume(?:_class_(\d+))?\.mrc")
+_RUN_FILES = ("summary.json", "log.jsonl", "params.json")
+
+Value = TypeVar("Value")
+
+
+@dataclass(frozen=True, slots=True)
+class MapFile:
+    """The map of a class.
+
+    Attributes
+    ----------
+    class_number : int
+        From 1.
+    path : Path
+    iteration : int or None
+        Of a snapshot; None for a result.
+    """
+
+    class_number: int
+    path: Path
+    iteration: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class OpenedRun:
+    """What could be read of a run folder.
+
+    Attributes
+    ----------
+    folder : RunFolder
+    summary : Summary or None
+    params : AbInitioParams or None
+    iterations : tuple of IterationStats
+    snapshots : tuple of SnapshotFile
+    maps : tuple of MapFile
+        One a class: the results, or where there are none the last snapshots.
+    table_path : Path or None
+        Particles with their poses.
+    problems : tuple of str
+        What could not be read, and why.
+    """
+
+    folder: RunFolder
+    summary: Summary | None
+    params: AbInitioParams | None
+    iterations: tuple[IterationStats, ...]
+    snapshots: tuple[SnapshotFile, ...]
+    maps: tuple[MapFile, ...]
+    table_path: Path | None
+    problems: tuple[str, ...]
+
+    @property
+    def name(self) -> str:
+        """Name of the folder."""
+        return self.folder.path.absolute().name
+
+    @property
+    def has_results(self) -> bool:
+        """Whether the maps are those of the end of the run."""
+        return any(entry.iteration is None for entry in self.maps)
+
+
+def is_run_folder(path: Path) -> bool:
+    """Whether a folder looks like that of a run, from the names in it alone."""
+    return path.is_dir() and sum((path / name).is_file() for name in _RUN_FILES) >= 2
+
+
+def open_run(path: Path) -> OpenedRun:
+    """Read what there is of a run, except the maps and tables themselves.
+
+    Raises
+    ------
+    OutputError
+        If the folder is none of a run.
+    """
+    path = Path(path)
+    if not is_run_folder(path):
+        raise OutputError(f"{path} is no run folder: it lacks {' and '.join(_RUN_FILES[:2])}. Give one that has them.")
+    folder = RunFolder(path)
+    problems: list[str] = []
+    snapshots = folder.load_snapshots()
+    return OpenedRun(
+        folder=folder,
+        summary=_tried(folder.load_summary, problems),
+        params=_tried(folder.load_params, problems),
+        iterations=_tried(folder.load_iterations, problems) or (),
+        snapshots=snapshots,
+        maps=_result_maps(path) or _last_snapshots(snapshots),
+        table_path=_first_file(folder.table_path(2), folder.table_path(1)),
+        problems=tuple(problems),
+    )
+
+
+def _tried(load: Callable[[], Value], problems: list[str]) -> Value | None:
+    """What a loader gives; None where it fails, and why among the problems."""
+    try:
+        return load()
+    except ColdstartError as error:
+        problems.append(str(error))
+    except ValidationError as error:
+        problems.append(f"params.json is of another version and cannot be loaded: {_refused(error)}")
+    return None
+
+
+def _refused(error: ValidationError) -> str:
+    """The fields and why each was refused; pydantic's own text fills many lines."""
+    return "; ".join(f"{'.'.join(map(str, entry['loc']))}: {entry['msg']}" for entry in error.errors())
+
+
+def _result_maps(path: Path) -> tuple[MapFile, ...]:
+    found = []
+    for file in path.glob("volume*.mrc"):
+        match = _MAP_NAME.fullmatch(file.name)
+        if match is not None:
+            found.append(MapFile(int(match[1] or 1), file))
+    return tuple(sorted(found, key=lambda entry: entry.class_number))
+
+
+def _last_snapshots(snapshots: tuple[SnapshotFile, ...]) -> tuple[MapFile, ...]:
+    last = max((snapshot.iteration for snapshot in snapshots), default=0)
+    return tuple(
+        MapFile(snapshot.class_number, snapshot.path, iteration=last)
+        for snapshot in snapshots
+        if snapshot.iteration == last
+    )
+
+
+def _first_file(*paths: Path) -> Path | None:
+    return next((path for path in paths if path.is_file()), None)

@@ -1,0 +1,127 @@
+"""How a map becomes an image layer: in units of its own sigma, to scale in Å, as a surface, and with the right hand.
+
+A layer keeps its contrast limits and its threshold when its data change, so that maps are shown in units of their
+standard deviation: one threshold then suits every map, and every iteration.
+"""
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from napari.layers import Image
+    from napari.viewer import Viewer
+
+THRESHOLD_SIGMA = 3.0
+"""Density at which the surface is drawn, above the mean of the map."""
+
+CONTRAST_SIGMA = (0.0, 14.0)
+"""Densities from black to white; lighting brightens a surface beyond its own density."""
+
+METADATA_KEY = "coldstart"
+"""Key of a layer's metadata under which the plugin keeps what it knows of the layer."""
+
+GREY_SCALE_KEY = "coldstart_grey_scale"
+"""Key of a layer's metadata with the mean and the standard deviation that its map had."""
+
+CLASS_COLORS = ("#56b4e9", "#e69f00", "#e5ffbe", "#7f63ff", "#966d30", "#d0397a", "#6ef4d8", "#ffe178")
+"""Colours of the classes, in their order; they start again after the last. The report's, on a dark ground."""
+
+# z towards the viewer, y up, x to the right, as ChimeraX shows a map. napari's own default is the mirror image.
+_ORIENTATION = ("towards", "up", "right")
+
+
+def class_color(class_number: int) -> str:
+    """Colour of a class, numbered from 1."""
+    return CLASS_COLORS[(class_number - 1) % len(CLASS_COLORS)]
+
+
+def in_sigma(volume: NDArray[np.floating]) -> NDArray[np.float32]:
+    """A map less its mean over its standard deviation, [z, y, x]; zero where it is flat."""
+    mean, sigma = grey_scale(volume)
+    return np.asarray((volume.astype(np.float32, copy=False) - np.float32(mean)) / np.float32(sigma))
+
+
+def grey_scale(volume: NDArray[np.floating]) -> tuple[float, float]:
+    """Mean and standard deviation of a map; the latter is 1 where it is flat."""
+    volume = volume.astype(np.float32, copy=False)
+    return float(volume.mean()), float(volume.std()) or 1.0
+
+
+def in_grey_scale(shown: NDArray[np.floating], metadata: Mapping[str, Any]) -> NDArray[np.float32]:
+    """The data of a layer in the grey scale that its map had, by the layer's metadata; as they are without it."""
+    mean, sigma = metadata.get(GREY_SCALE_KEY, (0.0, 1.0))
+    return np.asarray(shown, dtype=np.float32) * np.float32(sigma) + np.float32(mean)
+
+
+def map_layer(
+    volume: NDArray[np.floating],
+    voxel_size_angstrom: float,
+    name: str,
+    *,
+    class_number: int = 1,
+    metadata: Mapping[str, Any] | None = None,
+) -> tuple[NDArray[np.float32], dict[str, Any], str]:
+    """A map as the data, the keywords and the type of a napari layer.
+
+    Parameters
+    ----------
+    volume : (n, n, n) array, [z, y, x]
+    voxel_size_angstrom : float
+    name : str
+        Of the layer.
+    class_number : int
+        From 1; it decides the colour.
+    metadata : mapping, optional
+        What to keep with the layer, under METADATA_KEY.
+    """
+    keywords = {
+        "name": name,
+        "metadata": {METADATA_KEY: dict(metadata or {}), GREY_SCALE_KEY: grey_scale(volume)},
+        "colormap": _colormap(class_number),
+        "contrast_limits": CONTRAST_SIGMA,
+        "rendering": "iso",
+        "iso_threshold": THRESHOLD_SIGMA,
+        **placement(voxel_size_angstrom),
+    }
+    return in_sigma(volume), keywords, "image"
+
+
+def placement(voxel_size_angstrom: float) -> dict[str, Any]:
+    """Scale, units and axis labels of a layer of voxels, [z, y, x]."""
+    return {"scale": (voxel_size_angstrom,) * 3, "units": ("angstrom",) * 3, "axis_labels": ("z", "y", "x")}
+
+
+def show_map(layer: "Image", volume: NDArray[np.floating], voxel_size_angstrom: float) -> None:
+    """Show another map in the layer of one, in the same place of space whatever its number of voxels."""
+    layer.data = in_sigma(volume)
+    layer.metadata[GREY_SCALE_KEY] = grey_scale(volume)
+    if tuple(layer.scale) != (voxel_size_angstrom,) * 3:  # else everything would be drawn once more
+        layer.scale = (voxel_size_angstrom,) * 3
+
+
+def prepare_viewer(viewer: "Viewer") -> None:
+    """Show three dimensions with x to the right, y up and z towards the viewer, and a scale bar.
+
+    Otherwise napari would show the mirror image of what ChimeraX does. Meant for a viewer without other layers.
+    """
+    viewer.dims.ndisplay = 3
+    viewer.scene.camera.orientation = _ORIENTATION
+    viewer.canvas.overlays.scale_bar.visible = True
+
+
+def load_units() -> None:
+    """Have the table of units read, which takes half a second and would hold up the first scale bar otherwise."""
+    import pint
+
+    registry: Any = pint.application_registry
+    registry.Quantity(1.0, "angstrom")
+
+
+def _colormap(class_number: int) -> Any:
+    from napari.utils.colormaps import Colormap
+
+    color = class_color(class_number)
+    return Colormap(["#000000", color, "#ffffff"], name=f"coldstart {color}", controls=[0.0, 0.6, 1.0])

@@ -1,0 +1,251 @@
+"""The results of a run: its layers, and the panel that says what became of it and takes the particles on.
+
+A run that finished, stopped, failed or still goes on elsewhere is opened the same way, and as it was left: what was
+ticked and merged is kept in its folder.
+"""
+
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from qtpy.QtCore import QSize, Qt, QTimer
+from qtpy.QtWidgets import (
+    QCheckBox,
+    QComboBox,
+    QDockWidget,
+    QHBoxLayout,
+    QLabel,
+    QMainWindow,
+    QTabWidget,
+    QVBoxLayout,
+    QWidget,
+)
+
+from coldstart.errors import ColdstartError
+from coldstart.io.class_picks import load_picks, save_picks
+from coldstart.io.opened_run import OpenedRun, open_run
+from coldstart.params import AbInitioParams
+from coldstart.plugin.class_picker import ClassPicker, with_view
+from coldstart.plugin.evolution import Evolution
+from coldstart.plugin.gallery import Gallery
+from coldstart.plugin.map_layer import METADATA_KEY, prepare_viewer
+from coldstart.plugin.pairs import PairMaker
+from coldstart.plugin.particle_layer import available_colorings
+from coldstart.plugin.run_layers import RunData, RunLayers, layer_data, remove_layers_of
+from coldstart.plugin.run_summary import RunSummary
+
+if TYPE_CHECKING:
+    from napari.viewer import Viewer
+
+OnParameters = Callable[[AbInitioParams], None]
+
+_FORM = ("napari-coldstart", "Ab-initio reconstruction")
+_FEATURES_TABLE = ("napari", "Features table widget")
+_TABLE_HEIGHT_PX = 190
+_WIDTH_PX = 390
+_SETTLE_MS = 100
+
+
+def show_run(viewer: "Viewer", folder: Path, *, on_parameters: OnParameters | None = None) -> "ResultsPanel":
+    """Show a run: its layers, the features table of its particles, and the panel of its results.
+
+    Parameters
+    ----------
+    viewer : Viewer
+    folder : Path
+        Of the run. A panel of the same run that is open is replaced.
+    on_parameters : callable, optional
+        Called with the parameters of the run when the user wants them for the next one; by default they are loaded
+        into the form, which is opened if need be.
+
+    Raises
+    ------
+    OutputError
+        If the folder is none of a run.
+    """
+    data = RunData(open_run(Path(folder)))
+    if all(METADATA_KEY in layer.metadata for layer in viewer.layers):
+        prepare_viewer(viewer)
+    viewer.dims.ndisplay = 3
+    for other in open_panels(viewer):
+        if other.data.run.folder.path.resolve() == data.run.folder.path.resolve():
+            other.close_panel()
+    remove_layers_of(viewer, data.run.folder.path)
+    panel = ResultsPanel(viewer, data, on_parameters)
+    dock = viewer.window.add_dock_widget(panel, name=_panel_name(viewer, data.run), area="right", tabify=True)
+    panel.show_features_table()
+    dock.raise_()
+    panel.fit_soon()
+    return panel
+
+
+def run_layers(folder: Path) -> list[tuple[Any, dict[str, Any], str]]:
+    """The layers of a run as napari's tuples, for a reader without a viewer; errors as `show_run`."""
+    return layer_data(RunData(open_run(Path(folder))))
+
+
+def _load_into_form(viewer: "Viewer", params: AbInitioParams) -> None:
+    _, widget = viewer.window.add_plugin_dock_widget(*_FORM, tabify=True)
+    widget.setup.form.set_values(params.model_dump())
+
+
+def _move_below_canvas(dock: QDockWidget) -> None:
+    """Put a dock between those at the left and at the right, which keep their full height."""
+    window = dock.parent()
+    if not isinstance(window, QMainWindow):
+        return
+    window.setCorner(Qt.Corner.BottomLeftCorner, Qt.DockWidgetArea.LeftDockWidgetArea)
+    window.setCorner(Qt.Corner.BottomRightCorner, Qt.DockWidgetArea.RightDockWidgetArea)
+    window.addDockWidget(Qt.DockWidgetArea.BottomDockWidgetArea, dock)
+    window.resizeDocks([dock], [_TABLE_HEIGHT_PX], Qt.Orientation.Vertical)
+
+
+def open_panels(viewer: "Viewer") -> list["ResultsPanel"]:
+    """The panels of runs in a viewer."""
+    return [widget for widget in viewer.window.dock_widgets.values() if isinstance(widget, ResultsPanel)]
+
+
+def _panel_name(viewer: "Viewer", run: OpenedRun) -> str:
+    """A name that no other panel has: two runs in folders of one name are told apart by the folders above."""
+    name = f"Results of {run.name}"
+    return name if name not in viewer.window.dock_widgets else f"Results of {run.folder.path.absolute()}"
+
+
+class ResultsPanel(QWidget):
+    """What there is to say and to choose of a run, and the layers that belong to it."""
+
+    def __init__(self, viewer: "Viewer", data: RunData, on_parameters: OnParameters | None = None) -> None:
+        super().__init__()
+        self._viewer, self.data = viewer, data
+        self._on_parameters = on_parameters or partial(_load_into_form, viewer)
+        picks = load_picks(data.run.folder)
+        self.layers = RunLayers(viewer, data)
+        self.summary = RunSummary(data.run, data.problems)
+        self.summary.parameters_wanted.connect(self._give_parameters)
+        self.evolution = Evolution(data.run)
+        self.evolution.iteration_chosen.connect(self.layers.show_iteration)
+        self.picker = None if data.table is None else ClassPicker(data.run, data.table, picks)
+        self.gallery = Gallery(PairMaker(data), self.layers.selected_rows)
+        self.coloring = self._make_coloring(picks.coloring)
+        self.other_hand = QCheckBox("Other hand")
+        self.other_hand.setToolTip("Show, and write, the mirror images of the maps and the poses that belong to them.")
+        self.side_by_side = QCheckBox("Side by side")
+        self.side_by_side.setToolTip("Show every class in a part of the canvas of its own, all turned together.")
+        self._fit = QTimer(self)
+        self._fit.setSingleShot(True)
+        self._fit.setInterval(_SETTLE_MS)
+        self._fit.timeout.connect(viewer.fit_to_view)
+        self._lay_out()
+        self._connect()
+        several = len(self.layers.maps) > 1
+        self.side_by_side.setVisible(several)
+        self.side_by_side.setChecked(several)
+        self.other_hand.setChecked(picks.other_hand)
+        self._show_kept()
+
+    def sizeHint(self) -> QSize:
+        """No wider than it must be: the maps are beside it."""
+        return QSize(_WIDTH_PX, super().sizeHint().height())
+
+    def show_features_table(self) -> None:
+        """Open napari's table of the particles below the canvas, if there are any."""
+        if self.layers.points is None:
+            return
+        self._viewer.layers.selection.active = self.layers.points
+        dock, _ = self._viewer.window.add_plugin_dock_widget(*_FEATURES_TABLE)
+        _move_below_canvas(dock)
+
+    def fit_soon(self) -> None:
+        """Fit what is shown to the canvas, once the docks around it have taken their places."""
+        self._fit.start()
+
+    def close_panel(self) -> None:
+        """Take the panel out of the viewer; its layers stay."""
+        self.layers.forget_selection(self.gallery.update_soon)
+        self._viewer.window.remove_dock_widget(self)
+
+    def _make_coloring(self, wanted: str) -> QComboBox:
+        box = QComboBox()
+        box.setToolTip("What the viewing directions on the sphere are coloured by.")
+        if self.layers.points is not None:
+            box.addItems(available_colorings(self.layers.points.features))
+            box.setCurrentText(wanted)
+            self.layers.color_by(box.currentText())
+        return box
+
+    def _connect(self) -> None:
+        self.layers.on_selection(self.gallery.update_soon)
+        self.coloring.currentTextChanged.connect(self._color)
+        self.other_hand.toggled.connect(self._flip)
+        self.side_by_side.toggled.connect(self._tile)
+        if self.picker is not None:
+            self.picker.changed.connect(self._pick)
+
+    def _lay_out(self) -> None:
+        tabs = QTabWidget()
+        tabs.addTab(self.summary, "Summary")
+        if self.picker is not None:
+            tabs.addTab(self.picker, "Classes")
+        if self.layers.points is not None:
+            tabs.addTab(self._particles_tab(), "Particles")
+        layout = QVBoxLayout(self)
+        title = QLabel(f"<b>{self.data.run.name}</b>")
+        title.setToolTip(str(self.data.run.folder.path.absolute()))
+        row = QHBoxLayout()
+        row.addWidget(title, 1)
+        row.addWidget(self.side_by_side)
+        row.addWidget(self.other_hand)
+        layout.addLayout(row)
+        layout.addWidget(self.evolution)
+        layout.addWidget(tabs, 1)
+        self.setMinimumWidth(_WIDTH_PX)
+        self.tabs = tabs
+
+    def _particles_tab(self) -> QWidget:
+        tab = QWidget()
+        layout = QVBoxLayout(tab)
+        row = QHBoxLayout()
+        row.addWidget(QLabel("Colour directions by"))
+        row.addWidget(self.coloring, 1)
+        layout.addLayout(row)
+        layout.addWidget(self.gallery, 1)
+        return tab
+
+    def _color(self, coloring: str) -> None:
+        self.layers.color_by(coloring)
+        self._save()
+
+    def _flip(self, other_hand: bool) -> None:
+        self.layers.show_hand(other_hand)
+        if self.picker is not None:
+            self.picker.other_hand = other_hand
+        self.gallery.update_soon()
+        self._save()
+
+    def _tile(self, side_by_side: bool) -> None:
+        self._viewer.canvas.grid.enabled = side_by_side
+
+    def _pick(self) -> None:
+        self._show_kept()
+        self._save()
+
+    def _show_kept(self) -> None:
+        if self.picker is not None:
+            self.layers.show_kept(self.picker.kept, self.picker.kept_classes)
+
+    def _save(self) -> None:
+        """Remember how the run is left; a folder that may not be written is opened fresh the next time."""
+        if self.picker is None:
+            return
+        picks = with_view(
+            self.picker.picks, other_hand=self.other_hand.isChecked(), coloring=self.coloring.currentText()
+        )
+        try:
+            save_picks(self.data.run.folder, picks)
+        except ColdstartError as error:
+            self.picker.count.setToolTip(f"What is ticked cannot be remembered: {error}")
+
+    def _give_parameters(self) -> None:
+        if self.data.run.params is not None:
+            self._on_parameters(self.data.run.params)

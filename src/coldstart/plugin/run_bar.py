@@ -1,0 +1,87 @@
+"""The bar at the foot of the widget: how far the run is, and the buttons that go with its state."""
+
+import html
+
+from qtpy.QtCore import Qt, Signal
+from qtpy.QtWidgets import QHBoxLayout, QLabel, QProgressBar, QPushButton, QSizePolicy, QVBoxLayout, QWidget
+
+from coldstart.model.state import IterationStats
+from coldstart.plugin.run_control import State
+from coldstart.report.text import duration_text
+
+_VISIBLE: dict[State, tuple[str, ...]] = {
+    "idle": ("check", "run", "resume"),
+    "running": ("pause", "stop"),
+    "pausing": ("pause", "stop"),
+    "stopping": ("pause", "stop"),
+    "paused": ("run", "resume", "stop"),
+}
+_ERROR_COLOR = "#e05a5a"
+_TITLES = {"check": "Check", "run": "Run", "pause": "Pause", "resume": "Resume", "stop": "Stop"}
+_TIPS = {
+    "check": "Look at the particles as a run would use them, and estimate time and memory",
+    "run": "Reconstruct, with the parameters as they are",
+    "pause": "Write a checkpoint after this iteration and leave the device; the run can go on even after a restart",
+    "resume": "Go on with the run in the output folder from its checkpoint",
+    "stop": "End the run and keep what it has: the particles are posed on the maps, and the results written",
+}
+
+
+class RunBar(QWidget):
+    """Progress and buttons."""
+
+    pressed = Signal(str)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.status = QLabel()
+        self.status.setWordWrap(True)
+        self.status.setTextFormat(Qt.TextFormat.RichText)
+        self.status.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+        self.progress = QProgressBar()
+        self.progress.setTextVisible(True)
+        self.buttons: dict[str, QPushButton] = {}
+        row = QHBoxLayout()
+        for name, title in _TITLES.items():
+            button = QPushButton(title)
+            button.setToolTip(_TIPS[name])
+            button.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
+            button.setMinimumHeight(30)
+            button.clicked.connect(lambda _checked=False, name=name: self.pressed.emit(name))
+            self.buttons[name] = button
+            row.addWidget(button)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(4, 2, 4, 4)
+        layout.addWidget(self.status)
+        layout.addWidget(self.progress)
+        layout.addLayout(row)
+        self.set_state("idle")
+
+    def set_state(
+        self, state: State, *, can_run: bool = True, can_check: bool = True, can_resume: bool = False
+    ) -> None:
+        """Show the buttons of a state, and enable those that can be pressed in it."""
+        for name, button in self.buttons.items():
+            button.setVisible(name in _VISIBLE[state] and (name != "resume" or can_resume or state == "paused"))
+        waits = state in ("pausing", "stopping")
+        self.buttons["pause"].setEnabled(not waits)
+        self.buttons["stop"].setEnabled(state != "stopping")
+        self.buttons["run"].setEnabled(can_run)
+        self.buttons["check"].setEnabled(can_check)
+        self.progress.setVisible(state != "idle")
+
+    def wait_for_first(self) -> None:
+        """A bar that moves to and fro, until there is an iteration to count."""
+        self.progress.setRange(0, 0)
+        self.progress.setFormat("")
+
+    def show_iteration(self, stats: IterationStats, seconds_left: float) -> None:
+        """How far the run is."""
+        self.progress.setRange(0, stats.iterations)
+        self.progress.setValue(stats.iteration)
+        self.progress.setFormat(f"{stats.iteration} of at most {stats.iterations}, {duration_text(seconds_left)} left")
+
+    def say(self, text: str, *, is_error: bool = False) -> None:
+        """A sentence or two above the bar."""
+        mark = f"<span style='color:{_ERROR_COLOR}'>✖</span> " if is_error else ""
+        self.status.setText(mark + html.escape(text).replace("\n", "<br>").replace("  ", "&nbsp; "))

@@ -1,0 +1,283 @@
+"""A run in a thread of its own, and the wires between it and the window.
+
+The job knows nothing of Qt: it calls `on_iteration`, and asks `should_stop` and `should_suspend`. What it hands over
+waits in a mailbox, where a newer map takes the place of an older one, so that a slow window never holds up the job and
+maps never pile up. Whatever the job raises comes back as an `Outcome`, in words for the user.
+
+    idle --start--> running --pause--> pausing --> paused --resume--> running
+                    running --stop--> stopping --> idle
+                    running --it ends--> idle
+                    paused --stop--> stopping --> idle
+"""
+
+import gc
+import logging
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from importlib import import_module
+from pathlib import Path
+from typing import Any, Literal
+
+from napari.qt.threading import FunctionWorker, create_worker
+from qtpy.QtCore import QObject, Signal
+
+from coldstart.errors import ColdstartError, ParticleFileError, RunSuspended
+from coldstart.io.run_records import Summary
+from coldstart.model.check_report import CheckReport
+from coldstart.model.state import IterationStats, Snapshot
+from coldstart.params import AbInitioParams
+
+State = Literal["idle", "running", "pausing", "stopping", "paused"]
+Job = Callable[..., Summary]
+
+_MODULES = ("coldstart.api", "coldstart.engine.abinitio", "coldstart.report.page", "starfile")
+
+_LOGGER = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How a part of a run ended.
+
+    Attributes
+    ----------
+    output : Path
+        Its folder.
+    summary : Summary or None
+        None where there is no result.
+    suspended : bool
+        Whether it waits in its checkpoint.
+    error : str
+        What went wrong, for the user; empty where nothing did.
+    """
+
+    output: Path
+    summary: Summary | None = None
+    suspended: bool = False
+    error: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class News:
+    """What has happened since the last look: the figures of each iteration, and the latest maps."""
+
+    stats: tuple[IterationStats, ...]
+    snapshot: Snapshot
+
+
+class Mailbox:
+    """Snapshots on their way from the job to the window: figures are kept, of maps only the newest."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._stats: list[IterationStats] = []
+        self._snapshot: Snapshot | None = None
+
+    def put(self, snapshot: Snapshot) -> bool:
+        """Leave a snapshot; True if the mailbox was empty, so that somebody has to be told."""
+        with self._lock:
+            was_empty = self._snapshot is None
+            self._stats.append(snapshot.stats)
+            self._snapshot = snapshot
+            return was_empty
+
+    def take(self) -> News | None:
+        """Empty the mailbox."""
+        with self._lock:
+            if self._snapshot is None:
+                return None
+            news = News(tuple(self._stats), self._snapshot)
+            self._stats, self._snapshot = [], None
+            return news
+
+
+class RunControl(QObject):
+    """Starts a run, pauses, resumes and stops it; lives in the window's thread.
+
+    Signals
+    -------
+    state_changed
+    checked : CheckReport
+        What the check at the head of a run found.
+    news : News
+    ended : Outcome
+        When the thread is done: with a result, an error, or a checkpoint to go on from.
+    """
+
+    state_changed = Signal()
+    checked = Signal(object)
+    news = Signal(object)
+    ended = Signal(object)
+    _arrived = Signal()
+
+    def __init__(self, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self.state: State = "idle"
+        self.output: Path | None = None
+        self._mailbox = Mailbox()
+        self._stop, self._suspend = threading.Event(), threading.Event()
+        self._worker: FunctionWorker | None = None
+        self._arrived.connect(self._deliver)
+        # The job outlives a window that is closed by one iteration, and by writing its checkpoint.
+        self.destroyed.connect(self._suspend.set)
+
+    @property
+    def is_active(self) -> bool:
+        """Whether a thread is at work."""
+        return self._worker is not None
+
+    def start(
+        self,
+        particles_path: Path,
+        output: Path,
+        params: AbInitioParams,
+        *,
+        data_root: Path | None = None,
+        despite_errors: bool = False,
+    ) -> None:
+        """Run these particles into a new folder, once a quick check has found no error, or in spite of it."""
+        on_check = partial(_judge_check, self.checked.emit, despite_errors=despite_errors)
+        self._stop.clear()
+        self._launch(output, _run, particles_path, output, params, data_root=data_root, on_check=on_check)
+
+    def resume(self, output: Path | None = None) -> None:
+        """Go on with the paused run, or with one that was left in a folder."""
+        output = output or self.output
+        assert output is not None
+        self._stop.clear()
+        self._launch(output, _resume, output)
+
+    def pause(self) -> None:
+        """Write a checkpoint after this iteration, and leave the device free until the run is resumed."""
+        if self.state == "running":
+            self._suspend.set()
+            self._enter("pausing")
+
+    def stop(self) -> None:
+        """End the run with what it has: its particles are posed on the maps, and the results written."""
+        if self.state == "paused":
+            self.resume()
+        if self.is_active:
+            self._stop.set()
+            self._suspend.clear()
+            self._enter("stopping")
+
+    def _launch(self, output: Path, job: Job, *arguments: Any, **keywords: Any) -> None:
+        self.output, self._mailbox = output, Mailbox()
+        self._suspend.clear()
+        task = _Task(output, job, arguments, keywords, self._mailbox, self._arrived.emit, self._stop, self._suspend)
+        worker = create_worker(task, _start_thread=False)
+        task.is_abandoned = lambda: worker.abort_requested
+        worker.returned.connect(self._finish)
+        self._worker = worker
+        self._enter("running")
+        # A full collection walks all that napari has made, a third of a second, with Python's lock held.
+        gc.freeze()
+        worker.start()
+
+    def _deliver(self) -> None:
+        news = self._mailbox.take()
+        if news is not None:
+            self.news.emit(news)
+
+    def _finish(self, outcome: Outcome) -> None:
+        gc.unfreeze()
+        self._deliver()
+        self._worker = None
+        self._enter("paused" if outcome.suspended else "idle")
+        self.ended.emit(outcome)
+
+    def _enter(self, state: State) -> None:
+        self.state = state
+        self.state_changed.emit()
+
+
+def _judge_check(tell: Callable[[CheckReport], None], report: CheckReport, *, despite_errors: bool) -> None:
+    """Hand over what the check at the head of a run found, and refuse to go on where there are errors."""
+    tell(report)
+    errors = [f"{finding.message} {finding.remedy}" for finding in report.findings if finding.severity == "error"]
+    if errors and not despite_errors:
+        raise ParticleFileError(
+            f"Nothing was run, because the check found errors: {' '.join(errors)} "
+            "To run all the same, tick so on the Check page."
+        )
+
+
+def load_modules() -> None:
+    """Load what a run is made of, in a thread and before it begins.
+
+    Loading a module may hold Python's lock for a quarter of a second, and the window's thread waits for it.
+    """
+    for name in _MODULES:
+        import_module(name)
+
+
+def _run(*arguments: Any, **keywords: Any) -> Summary:
+    """`run_job`, whose import takes a second: it is left to the thread."""
+    from coldstart.api import run_job
+
+    return run_job(*arguments, **keywords)
+
+
+def _resume(*arguments: Any, **keywords: Any) -> Summary:
+    """`resume_job`, likewise."""
+    from coldstart.api import resume_job
+
+    return resume_job(*arguments, **keywords)
+
+
+class _Task:
+    """What the thread does; napari shows its text where it asks whether to close."""
+
+    def __init__(
+        self,
+        output: Path,
+        job: Job,
+        arguments: tuple[Any, ...],
+        keywords: dict[str, Any],
+        mailbox: Mailbox,
+        notify: Callable[[], None],
+        stop: threading.Event,
+        suspend: threading.Event,
+    ) -> None:
+        self._output, self._job, self._arguments, self._keywords = output, job, arguments, keywords
+        self._mailbox, self._notify, self._stop, self._suspend = mailbox, notify, stop, suspend
+        self.is_abandoned: Callable[[], bool] = lambda: False
+
+    def __str__(self) -> str:
+        return f"the coldstart run in {self._output}, which can be resumed"
+
+    def __call__(self) -> Outcome:
+        try:
+            summary = self._job(
+                *self._arguments,
+                **self._keywords,
+                on_iteration=self._hand_over,
+                should_stop=self._stop.is_set,
+                should_suspend=lambda: self._suspend.is_set() or self.is_abandoned(),
+            )
+        except RunSuspended:
+            return Outcome(self._output, suspended=True)
+        except ColdstartError as error:
+            return Outcome(self._output, error=str(error))
+        except Exception as error:  # a fault of the program: the user gets words, the log the traceback
+            _LOGGER.exception("the run in %s failed", self._output)
+            return Outcome(self._output, error=unexpected_text(error))
+        return Outcome(self._output, summary)
+
+    def _hand_over(self, snapshot: Snapshot) -> None:
+        if self._mailbox.put(snapshot):
+            try:
+                self._notify()
+            except RuntimeError:  # the window is gone, and with it the receiver
+                self._suspend.set()
+
+
+def unexpected_text(error: Exception) -> str:
+    """What to say of an error that is no user's fault."""
+    return (
+        f"coldstart failed unexpectedly ({type(error).__name__}: {error}). The window stays usable. "
+        "Please report this with the log that napari was started from."
+    )

@@ -1,0 +1,286 @@
+"""The widget: set up, check, run, and watch.
+
+It puts the parts together, and keeps what can be pressed true to the state of the run. Parts do not know each other.
+"""
+
+import logging
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from napari.qt.threading import FunctionWorker, create_worker
+from napari.utils.notifications import show_error, show_info
+from qtpy.QtCore import QEvent, QSize, Qt, QTimer
+from qtpy.QtWidgets import QFrame, QScrollArea, QTabWidget, QVBoxLayout, QWidget
+
+from coldstart.errors import ColdstartError
+from coldstart.io.run_paths import RunPaths
+from coldstart.io.run_records import Summary
+from coldstart.model.check_report import CheckReport
+from coldstart.model.state import IterationStats
+from coldstart.plugin.activity import Activity
+from coldstart.plugin.background import background
+from coldstart.plugin.check_panel import CheckPanel
+from coldstart.plugin.devices import find_devices
+from coldstart.plugin.figure_view import FigureView
+from coldstart.plugin.live import LiveMaps
+from coldstart.plugin.map_layer import load_units
+from coldstart.plugin.plots import draw_progress
+from coldstart.plugin.run_bar import RunBar
+from coldstart.plugin.run_control import News, Outcome, RunControl, State, load_modules, unexpected_text
+from coldstart.plugin.settings import Settings, load_settings, save_settings
+from coldstart.plugin.setup_page import RunRequest, SetupPage
+from coldstart.report.progress import TimeLeft, figures
+from coldstart.report.text import duration_text, resolution_text
+
+if TYPE_CHECKING:
+    from napari.viewer import Viewer
+
+_LOGGER = logging.getLogger(__name__)
+_WIDTH_PX = 420
+_PLOTS_PX = 560
+_REMEMBER_AFTER_MS = 500
+_SETUP_PAGE, _CHECK_PAGE, _PROGRESS_PAGE = range(3)
+
+
+class ColdstartWidget(QWidget):
+    """Ab-initio reconstruction, from particles to maps.
+
+    Parameters
+    ----------
+    napari_viewer : Viewer
+        napari gives it by this name.
+    """
+
+    def __init__(self, napari_viewer: "Viewer") -> None:
+        super().__init__()
+        self._viewer = napari_viewer
+        self.setup, self.check, self.plots = SetupPage(napari_viewer), CheckPanel(), FigureView(_PLOTS_PX)
+        self.bar, self.control = RunBar(), RunControl(self)
+        self.live = LiveMaps(napari_viewer, self)
+        self.activity = Activity(self.control.stop)
+        self.tabs = QTabWidget()
+        for title, page in (("Set up", self.setup), ("Check", self.check), ("Progress", self.plots)):
+            self.tabs.addTab(_scrolled(page), title)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(2, 2, 2, 2)
+        layout.addWidget(self.tabs)
+        layout.addWidget(self.bar)
+        self.setMinimumWidth(_WIDTH_PX)
+        self._history: list[IterationStats] = []
+        self._left = TimeLeft()
+        self._checker: FunctionWorker | None = None
+        self._remember_later = QTimer(self)
+        self._remember_later.setSingleShot(True)
+        self._remember_later.setInterval(_REMEMBER_AFTER_MS)
+        load_units()
+        self._connect()
+        settings = load_settings()
+        self.setup.apply(settings)
+        self._look_for_devices(settings.params.threads)
+        self._refresh()
+
+    def sizeHint(self) -> QSize:
+        """No wider than it must be: the map is beside it."""
+        return QSize(_WIDTH_PX, super().sizeHint().height())
+
+    def event(self, event: QEvent) -> bool:
+        """Pause the run when the widget is closed, so that none goes on that nobody sees."""
+        if event.type() == QEvent.Type.ParentChange and self.parent() is None and self.control.is_active:
+            self.control.pause()
+            self.live.clear(restore=True)
+            show_info(f"The run in {self.control.output} is paused. Choose its folder as the output to resume it.")
+        return bool(super().event(event))
+
+    def _connect(self) -> None:
+        self.setup.changed.connect(self._refresh)
+        self.bar.pressed.connect(self._press)
+        self.control.state_changed.connect(self._refresh)
+        self.control.checked.connect(self.check.show_report)
+        self.control.news.connect(self._take_news)
+        self.control.ended.connect(self._take_outcome)
+        self.setup.failed.connect(self._fail)
+        self.destroyed.connect(self.activity.close)
+        self._remember_later.timeout.connect(self._remember)
+
+    def _press(self, button: str) -> None:
+        """Do what a button says; what is wrong with it is said in words."""
+        actions: dict[str, Callable[[], None]] = {
+            "check": self._start_check,
+            "run": self._start_run,
+            "pause": self.control.pause,
+            "resume": self._resume_run,
+            "stop": self.control.stop,
+        }
+        try:
+            actions[button]()
+        except ColdstartError as error:
+            self._fail(str(error))
+
+    def _fail(self, text: str) -> None:
+        """Say what is wrong: in a notification, which shows a line of it, and in full where it was asked for."""
+        show_error(text)
+        self.bar.say(text, is_error=True)
+        if not self._history and self.tabs.currentIndex() == _PROGRESS_PAGE:
+            self.tabs.setCurrentIndex(_CHECK_PAGE if self.check.despite_errors.isVisibleTo(self.check) else _SETUP_PAGE)
+
+    def _start_run(self) -> None:
+        request = self.setup.request()
+        despite_errors = self.check.despite_errors.isChecked()
+        self._begin(request.params.classes, [])
+        self.control.start(
+            request.particles,
+            request.output,
+            request.params,
+            data_root=request.data_root,
+            despite_errors=despite_errors,
+        )
+
+    def _resume_run(self) -> None:
+        from coldstart.io.results import RunFolder  # and with it SciPy, which opening the widget can do without
+
+        output = self._resumable()
+        assert output is not None
+        if output != self.control.output or self.control.state != "paused":
+            folder = RunFolder(output)
+            self._begin(folder.load_params().classes, list(folder.load_iterations()))
+        self.control.resume(output)
+
+    def _begin(self, classes: int, history: list[IterationStats]) -> None:
+        self.live.begin(classes)
+        self.plots.clear()
+        self._history, self._left = history, TimeLeft()
+        self.bar.wait_for_first()
+        self.bar.say("Reading and preparing the images …")
+        self.tabs.setCurrentIndex(_PROGRESS_PAGE)
+
+    def _take_news(self, news: News) -> None:
+        """Show what the run has done since last time."""
+        first = news.stats[0]
+        if first.phase != "posing":  # a run that was killed does its last iterations again
+            self._history = [stats for stats in self._history if stats.iteration < first.iteration]
+        self._history += news.stats
+        for stats in news.stats:
+            seconds_left = self._left.after(stats)
+        self.bar.show_iteration(stats, seconds_left)
+        self.bar.say(figures(stats))
+        self.live.show(news.snapshot)
+        history = tuple(self._history)
+        self.plots.show_figure(lambda figure, ink: draw_progress(figure, ink, history))
+        self.activity.show(stats, seconds_left)
+
+    def _take_outcome(self, outcome: Outcome) -> None:
+        self.activity.close()
+        if outcome.error:
+            self.live.clear(restore=True)
+            self._fail(outcome.error)
+        elif outcome.suspended:
+            self.bar.say(f"Paused. The run waits in {outcome.output}, and can go on even after a restart.")
+        elif outcome.summary is not None:
+            self.bar.say(f"{ending_text(outcome.summary)} The results are in {outcome.output}.")
+            self._show_results(outcome.output)
+        self.setup.input.suggest_output()
+        self._refresh()
+
+    def _show_results(self, output: Path) -> None:
+        """Put the results in the place of the maps that were live."""
+        from coldstart.plugin.results import show_run
+
+        self.live.clear()
+        try:
+            show_run(self._viewer, output, on_parameters=lambda params: self.setup.form.set_values(params.model_dump()))
+        except ColdstartError as error:
+            self._fail(str(error))
+
+    def _start_check(self) -> None:
+        request = self.setup.request()
+        self.check.say("Looking at the particles …")
+        self.tabs.setCurrentIndex(_CHECK_PAGE)
+        self._checker = create_worker(_check, request, _start_thread=False)
+        self._checker.returned.connect(self._take_check)
+        self._checker.start()
+        self._refresh()
+
+    def _take_check(self, found: CheckReport | str) -> None:
+        self._checker = None
+        if isinstance(found, str):
+            self.check.say("The check failed.")
+            self._fail(found)
+        else:
+            self.check.show_report(found)
+        self._refresh()
+
+    def _look_for_devices(self, threads: int | None) -> None:
+        finder = create_worker(find_devices, threads, _start_thread=False)
+        finder.returned.connect(lambda found: self.setup.form.devices.fill(*found))
+        finder.finished.connect(create_worker(load_modules, _start_thread=False).start)
+        finder.start()
+
+    def _resumable(self) -> Path | None:
+        """The folder of a run that can go on: the paused one, or the one that is chosen as the output."""
+        if self.control.state == "paused":
+            return self.control.output
+        chosen = self.setup.input.output.value()
+        return Path(chosen) if chosen is not None and RunPaths(Path(chosen)).checkpoint_path.is_file() else None
+
+    def _refresh(self) -> None:
+        """Make buttons and words agree with the state."""
+        problem, state = self.setup.problem(), self.control.state
+        can_check = not problem and self._checker is None
+        self.bar.set_state(state, can_run=not problem, can_check=can_check, can_resume=self._resumable() is not None)
+        if state in _WAITING:
+            self.bar.say(_WAITING[state])
+        elif state == "idle" and problem:
+            self.bar.say(problem, is_error=True)
+        self._remember_later.start()
+
+    def _remember(self) -> None:
+        """Keep the settings for next time, unless two of them contradict each other."""
+        if not self.setup.problem():
+            background().submit(_save_quietly, self.setup.settings())
+
+
+_WAITING: dict[State, str] = {
+    "pausing": "Pausing after this iteration …",
+    "stopping": "Stopping: the particles are posed on the maps, and the results written …",
+}
+
+
+def _save_quietly(settings: Settings) -> None:
+    """Settings are a convenience: nothing fails for their sake."""
+    with suppress(ColdstartError):
+        save_settings(settings)
+
+
+def ending_text(summary: Summary) -> str:
+    """How a run ended, in a sentence or two."""
+    verb = "Stopped" if summary.status == "stopped" else "Done"
+    converged = ", the maps having converged" if summary.converged else ""
+    text = f"{verb} after {summary.iterations} iterations{converged}, in {duration_text(summary.wall_seconds or 0.0)}."
+    resolutions = [
+        "noise" if entry.is_noise else resolution_text(entry.resolution_angstrom) for entry in summary.classes
+    ]
+    return f"{text} Halves agree to {', '.join(resolutions)}."
+
+
+def _check(request: RunRequest) -> CheckReport | str:
+    """In a thread: the report, or what went wrong."""
+    from coldstart.api import check_particles
+
+    try:
+        return check_particles(request.particles, request.params, data_root=request.data_root)
+    except ColdstartError as error:
+        return str(error)
+    except Exception as error:
+        _LOGGER.exception("the check of %s failed", request.particles)
+        return unexpected_text(error)
+
+
+def _scrolled(page: QWidget) -> QScrollArea:
+    area = QScrollArea()
+    area.setWidget(page)
+    area.setWidgetResizable(True)
+    area.setFrameShape(QFrame.Shape.NoFrame)
+    area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+    return area

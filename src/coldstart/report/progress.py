@@ -1,0 +1,36 @@
+"""Progress of a run in words and in time left, for the terminal and for the plugin."""
+
+from collections import deque
+
+from coldstart.model.state import IterationStats
+
+_PHASES = {"initial": "initial", "marching": "rising", "final": "final", "posing": "posing"}
+_RECENT = 25
+
+
+class TimeLeft:
+    """Seconds to go, from the mean of the latest iterations; they take longer as the resolution rises."""
+
+    def __init__(self) -> None:
+        self._recent: deque[float] = deque(maxlen=_RECENT)
+
+    def after(self, stats: IterationStats) -> float:
+        """Take in an iteration and estimate what is left: nothing, once the particles are posed."""
+        if stats.phase == "posing":
+            return 0.0
+        self._recent.append(stats.seconds)
+        return sum(self._recent) / len(self._recent) * max(stats.iterations - stats.iteration, 0)
+
+
+def figures(stats: IterationStats) -> str:
+    """The figures of an iteration: phase, resolution, minibatch and effective sample size."""
+    return (
+        f"{_PHASES[stats.phase]:<7}  {stats.resolution_angstrom:5.1f} Å  {stats.minibatch:4d} images  "
+        f"ESS {stats.ess_rotations:7.1f}"
+    )
+
+
+def shares_text(stats: IterationStats) -> str:
+    """How the classes share the images, 'classes 34/31/35 %'; nothing where there is one class."""
+    shares = stats.class_shares
+    return f"classes {'/'.join(f'{100.0 * share:.0f}' for share in shares)} %" if len(shares) > 1 else ""

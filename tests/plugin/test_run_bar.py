@@ -1,0 +1,58 @@
+"""Buttons of each state of a run, and how far it is."""
+
+from typing import Any
+
+import pytest
+
+from coldstart.model.state import IterationStats
+from coldstart.plugin.run_bar import RunBar
+from coldstart.plugin.run_control import State
+
+STATS = IterationStats(3, 9, "initial", 35.0, 7.0, 90, 0.4, 1.0, 800.0, 30.0, 0.1, 15.0, -1.0, 0.5, 90, 0.0, 0.1)
+
+
+@pytest.fixture
+def bar(qtbot: Any) -> RunBar:
+    bar = RunBar()
+    qtbot.addWidget(bar)
+    return bar
+
+
+@pytest.mark.parametrize(
+    ("state", "pressable"),
+    [
+        ("idle", {"check", "run"}),
+        ("running", {"pause", "stop"}),
+        ("pausing", {"stop"}),
+        ("stopping", set()),
+        ("paused", {"run", "resume", "stop"}),
+    ],
+)
+def test_what_can_be_pressed_goes_with_the_state(bar: RunBar, state: State, pressable: set[str]) -> None:
+    bar.set_state(state)
+    assert {name for name, button in bar.buttons.items() if button.isVisibleTo(bar) and button.isEnabled()} == pressable
+
+
+def test_a_run_that_was_left_can_be_resumed(bar: RunBar) -> None:
+    bar.set_state("idle", can_resume=True)
+    assert bar.buttons["resume"].isVisibleTo(bar)
+    bar.set_state("idle", can_run=False, can_check=False)
+    assert not bar.buttons["resume"].isVisibleTo(bar)
+    assert not bar.buttons["run"].isEnabled()
+    assert not bar.buttons["check"].isEnabled()
+
+
+def test_a_press_names_its_button(bar: RunBar, qtbot: Any) -> None:
+    pressed: list[str] = []
+    bar.pressed.connect(pressed.append)
+    for button in bar.buttons.values():
+        button.click()
+    assert pressed == ["check", "run", "pause", "resume", "stop"]
+
+
+def test_progress_counts_iterations_and_time(bar: RunBar) -> None:
+    bar.wait_for_first()
+    assert bar.progress.maximum() == 0
+    bar.show_iteration(STATS, 75.0)
+    assert (bar.progress.value(), bar.progress.maximum()) == (3, 9)
+    assert bar.progress.text() == "3 of at most 9, 1 min 15 s left"

@@ -1,0 +1,81 @@
+"""What passes between a run's thread and the window."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from coldstart.errors import DeviceError, RunSuspended
+from coldstart.io.run_records import Summary
+from coldstart.model.state import IterationStats, Snapshot
+from coldstart.plugin.run_control import Mailbox, Outcome, RunControl
+
+FIRST = IterationStats(1, 9, "initial", 35.0, 7.0, 90, 0.4, 1.0, 800.0, 30.0, 0.1, 15.0, -1.0, 0.5, 90, 0.0, 0.1)
+
+
+def snapshot(iteration: int) -> Snapshot:
+    return Snapshot(replace(FIRST, iteration=iteration), np.full((1, 4, 4, 4), iteration, dtype=np.float32), 2.0)
+
+
+def test_a_mailbox_keeps_every_figure_and_the_newest_map() -> None:
+    mailbox = Mailbox()
+    assert mailbox.take() is None
+    assert [mailbox.put(snapshot(number)) for number in (1, 2, 3)] == [True, False, False]
+    news = mailbox.take()
+    assert news is not None
+    assert [stats.iteration for stats in news.stats] == [1, 2, 3]
+    assert news.snapshot.volumes.max() == 3
+    assert mailbox.take() is None
+    assert mailbox.put(snapshot(4))
+
+
+@pytest.mark.parametrize(
+    ("error", "expected"),
+    [
+        (DeviceError("no device: install one"), "no device: install one"),
+        (RuntimeError("a fault"), "RuntimeError: a fault"),
+        (ValueError("another"), "ValueError: another"),
+        (KeyError("third"), "KeyError: 'third'"),
+    ],
+)
+def test_errors_of_every_kind_come_back_as_words(qtbot: Any, tmp_path: Path, error: Exception, expected: str) -> None:
+    def job(**_: Any) -> Summary:
+        raise error
+
+    outcome = _outcome_of(qtbot, tmp_path, job)
+    assert expected in outcome.error
+    assert (outcome.summary, outcome.suspended) == (None, False)
+
+
+def test_a_suspended_run_waits(qtbot: Any, tmp_path: Path) -> None:
+    def job(**_: Any) -> Summary:
+        raise RunSuspended("left")
+
+    assert _outcome_of(qtbot, tmp_path, job, "paused") == Outcome(tmp_path, suspended=True)
+
+
+def test_snapshots_reach_the_window_in_order(qtbot: Any, tmp_path: Path) -> None:
+    def job(*, on_iteration: Any, **_: Any) -> Summary:
+        for number in range(1, 200):
+            on_iteration(snapshot(number))
+        return Summary("completed", 0)
+
+    control = RunControl()
+    seen: list[int] = []
+    control.news.connect(lambda news: seen.extend(stats.iteration for stats in news.stats))
+    control._launch(tmp_path, job)
+    qtbot.waitUntil(lambda: control.state == "idle", timeout=60_000)
+    assert seen == list(range(1, 200))
+
+
+def _outcome_of(qtbot: Any, output: Path, job: Any, state: str = "idle") -> Outcome:
+    control = RunControl()
+    outcomes: list[Outcome] = []
+    control.ended.connect(outcomes.append)
+    control._launch(output, job)
+    qtbot.waitUntil(lambda: bool(outcomes), timeout=60_000)
+    assert control.state == state
+    assert not control.is_active
+    return outcomes[0]
