@@ -62,8 +62,11 @@ class LiveMaps(QObject):
         self._overlay("preparing the images")
 
     def show(self, snapshot: Snapshot) -> None:
-        """Show the maps of an iteration, or the newest once the window is ready for it; nothing after `clear`."""
-        if not self.layers:
+        """Show the maps of an iteration, or the newest once the window is ready for it; nothing after `clear`.
+
+        Late news of a run before this one, of another number of classes, is passed over.
+        """
+        if not self.layers or len(snapshot.volumes) != len(self.layers):
             return
         self._waiting = snapshot
         if not self._timer.isActive():
