@@ -7,7 +7,7 @@
     relion_reconstruct    reconstructs the particles under the poses: Fourier correlation with the run's map
     relion_refine         3D classification of one class, from the run's map and around the run's angles (a prior of
                           5 degrees in each direction, cells of 3.75 degrees): how far its poses are from the run's.
-                          RELION starts with noise spectra that hold the signal too, so that its first poses stray;
+                          its first poses stray, perhaps because its first noise spectra hold the signal too;
                           they come back as it learns the noise
 
 Needs RELION (Debian: apt-get install relion, which is 3.1.3), and a run of one class.

@@ -7,13 +7,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from coldstart.api.forecast import forecast_run
+from coldstart.api.wanted import read_wanted
 from coldstart.check.evidence import StackFacts
 from coldstart.check.gather import gather
 from coldstart.check.registry import all_findings, by_gravity
 from coldstart.check.statistics import image_statistics
 from coldstart.errors import ParticleFileError
 from coldstart.io.mrc import MrcStackSource
-from coldstart.io.particle_files import read_particles
 from coldstart.model.check_report import CheckReport, CtfFacts, Finding
 from coldstart.model.particles import Ctf, Particles
 from coldstart.params import AbInitioParams
@@ -57,11 +57,11 @@ def check_particles(
     show("Reading the table", 0.0)
     refused: tuple[Finding, ...] = ()
     try:
-        particles, images = _read(path, params, data_root)
+        particles, images, _ = read_wanted(path, params, data_root)
     except ParticleFileError as error:
         refused = (Finding("input", "error", str(error)),)
         try:
-            particles, images = _read(path, params.model_copy(update={"ctf": False}), data_root)
+            particles, images, _ = read_wanted(path, params.model_copy(update={"ctf": False}), data_root)
         except ParticleFileError:
             return CheckReport(str(path), 0, 0, 0.0, None, refused)
     report = check_images(particles, images, params, thorough=thorough, on_progress=show)
@@ -116,18 +116,6 @@ def check_first(
     report = check_images(particles, images, params, thorough=False)
     on_check(report)
     return tuple(f"{finding.message} {finding.remedy}" for finding in report.findings if finding.severity != "note")
-
-
-def _read(path: Path, params: AbInitioParams, data_root: Path | None) -> tuple[Particles, MrcStackSource]:
-    particles, images = read_particles(
-        path,
-        data_root=data_root,
-        pixel_size_angstrom=params.pixel_size_angstrom,
-        use_ctf=params.ctf,
-        resolution_angstrom=params.max_resolution_angstrom,
-    )
-    wanted = params.particles_to_use
-    return (particles if wanted is None else particles.first(wanted)), images
 
 
 def _stack_facts(particles: Particles, images: MrcStackSource) -> StackFacts:

@@ -13,10 +13,10 @@ from coldstart.api.checkpoint import CheckpointKeeper, ShouldSuspend
 from coldstart.api.drive import OnIteration, ShouldStop, reconstruct_each
 from coldstart.api.record import JobRecord
 from coldstart.api.usage import Usage
+from coldstart.api.wanted import read_wanted
 from coldstart.errors import OutputError
 from coldstart.io.inputs import Inputs
 from coldstart.io.mrc import MrcStackSource
-from coldstart.io.particle_files import read_particles
 from coldstart.io.results import check_unused
 from coldstart.io.run_paths import RunPaths
 from coldstart.io.run_records import Summary
@@ -130,32 +130,6 @@ def read_data(path: Path, params: AbInitioParams, data_root: Path | None) -> Job
     particles, images, notes = read_wanted(path, params, data_root)
     volume = None if params.initial_volume is None else Path(params.initial_volume)
     return JobData(particles, images, Inputs.of(path, data_root, images.paths, volume), notes)
-
-
-def read_wanted(
-    path: Path, params: AbInitioParams, data_root: Path | None
-) -> tuple[Particles, MrcStackSource, tuple[str, ...]]:
-    """The particles to use and their images, and notes on how they were read, or where there are fewer than wanted.
-
-    Raises
-    ------
-    ParticleFileError
-        As `read_particles`.
-    """
-    particles, images = read_particles(
-        path,
-        data_root=data_root,
-        pixel_size_angstrom=params.pixel_size_angstrom,
-        use_ctf=params.ctf,
-        resolution_angstrom=params.max_resolution_angstrom,
-    )
-    wanted = params.particles_to_use
-    if wanted is None:
-        return particles, images, particles.notes
-    if wanted > particles.count:
-        note = f"{wanted:,} particles were to be used, but the input has only {particles.count:,}."
-        return particles, images, (*particles.notes, note)
-    return particles.first(wanted), images, particles.notes
 
 
 def check_output(path: Path) -> None:
