@@ -69,7 +69,7 @@ def test_particles_are_read_once_and_those_to_use_hold_for_every_job(
         read.append(path)
         return read_particles(path, **options)
 
-    monkeypatch.setattr("coldstart.api.job.read_particles", noted)
+    monkeypatch.setattr("coldstart.api.wanted.read_particles", noted)
     out = tmp_path / "out"
     run_jobs(small_set, out, jobs(1, 2, particles_to_use=4))
     assert read == [small_set]
