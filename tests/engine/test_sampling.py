@@ -32,10 +32,19 @@ def test_draws_one_after_the_other_are_one_draw(count, sizes, first):
     np.testing.assert_array_equal(np.concatenate([*parts, []]), sampler.draw(first, sum(sizes)))
 
 
-@given(count=counts, visits=st.integers(0, 120))
-def test_drawn_is_what_was_drawn(count, visits):
-    sampler = Sampler(11, count)
-    np.testing.assert_array_equal(sampler.drawn(visits), np.unique(sampler.draw(0, visits)))
+@given(count=counts, visits=st.integers(0, 120), clear_visits=st.integers(0, 120), some=st.booleans())
+def test_seen_is_what_was_drawn(count, visits, clear_visits, some):
+    sampler = Sampler(11, count, np.arange(0, count, 3) if some else None)
+    drawn = np.concatenate([sampler.draw(0, visits), sampler.draw_clear(0, clear_visits)])
+    np.testing.assert_array_equal(sampler.seen(visits, clear_visits), np.unique(drawn))
+
+
+def test_early_draws_are_of_the_clear_particles_in_an_order_of_their_own():
+    clear = np.array([2, 3, 5, 7, 11])
+    sampler = Sampler(4, 12, clear)
+    epochs = sampler.draw_clear(0, 500).reshape(100, 5)
+    np.testing.assert_array_equal(np.sort(epochs, axis=1), np.broadcast_to(clear, epochs.shape))
+    assert not np.array_equal(Sampler(4, 12).draw_clear(0, 12), Sampler(4, 12).draw(0, 12))
 
 
 def draws(sampler):

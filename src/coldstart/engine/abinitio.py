@@ -39,6 +39,7 @@ from coldstart.engine.schedule import (
     Progress,
     class_similarity,
     first_progress,
+    is_late,
     learning_rate,
     minibatch_size,
     next_progress,
@@ -168,7 +169,7 @@ class AbInitio(RunParts):
             ]
         )
         progress = first_progress(self.plan)
-        first = self.sampler.draw(0, minibatch_size(self.plan, params, progress, self.sampler.count))
+        first = self.sampler.draw_clear(0, minibatch_size(self.plan, params, progress, self.sampler.count))
         levels, shifts = stages(radius, DENSE), shift_grid(params, radius)
         slices = self.search.prepare(self.on_device(volumes), np.eye(3), levels)
         scale = params.noise_initial_scale or find_inflation(
@@ -190,8 +191,8 @@ class AbInitio(RunParts):
         """One step of online EM."""
         began = time.perf_counter()
         params, now, variance = self.params, state.progress, state.noise.variance
-        count, growth = self.sampler.count, state.classes.growth
-        rows = self.sampler.draw(state.visits, minibatch_size(self.plan, params, now, count, growth))
+        rows = self.minibatch(state, now)
+        seen = state.having_seen(len(rows), late=is_late(params, now))
         turn = self.sampler.turn(now.iteration)
         levels = stages(now.radius, DENSE if now.phase == "initial" else LEARNING)
         symmetric = self.is_symmetric(now)
@@ -199,8 +200,7 @@ class AbInitio(RunParts):
         before = state.map.resized(updater.side)
 
         batch = self.loader.load(rows, variance)
-        following = minibatch_size(self.plan, params, replace(now, iteration=now.iteration + 1), count, growth)
-        self.preparer.prepare_ahead(self.sampler.draw(state.visits + len(batch), following))
+        self.preparer.prepare_ahead(self.minibatch(seen, replace(now, iteration=now.iteration + 1)))
         slices = self.search.prepare(self.on_device(before.volume), turn, levels)
         rng = self.sampler.search(now.iteration)
         shifts = shift_grid(params, now.radius)
@@ -218,7 +218,7 @@ class AbInitio(RunParts):
         if now.phase != "final":
             updated, watch = self._reseeded(updated, watch, now)
         progress = next_progress(now, self.plan, params, monitor.half_correlation)
-        after = RunState(progress, updated, noise, monitor, state.visits + len(batch), watch)
+        after = replace(seen, progress=progress, map=updated, noise=noise, monitor=monitor, classes=watch)
         if self.is_symmetric(progress) and not symmetric:
             after = self.with_symmetry(after)
         stats = self._stats(replace(state, map=before), after, found, time.perf_counter() - began)
@@ -280,7 +280,7 @@ class AbInitio(RunParts):
             angular_step_deg=rotation_grid(found.level).step_deg,
             log_likelihood=float(found.log_evidence.mean()),
             map_change=relative_change(after.map.volume, before.map.volume),
-            image_visits=after.visits,
+            image_visits=after.visits + after.clear_visits,
             sampled_fraction=float(found.limited.mean()),
             limited_fraction=float(found.limited.mean()),
             seconds=seconds,

@@ -95,7 +95,7 @@ def pose_all(parts: RunParts, state: RunState, last: IterationStats, pause: Call
 def _particles(parts: RunParts, state: RunState) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Particles whose poses make the maps, and those that are only to be posed."""
     everyone = np.arange(parts.sampler.count)
-    rows = everyone if parts.params.classes > 1 else parts.sampler.drawn(state.visits)
+    rows = everyone if parts.params.classes > 1 else parts.sampler.seen(state.visits, state.clear_visits)
     return rows, np.setdiff1d(everyone, rows) if parts.params.all_particles else everyone[:0]
 
 

@@ -10,13 +10,14 @@ from numpy.typing import NDArray
 
 from coldstart.compute.session import Session
 from coldstart.engine.audit import Auditor
+from coldstart.engine.clarity import clear_particles
 from coldstart.engine.classes import ClassWatch
 from coldstart.engine.gradient import Backprojector
 from coldstart.engine.images import ImagePreparer, MinibatchLoader
 from coldstart.engine.monitor import Monitor
 from coldstart.engine.rings import Rings, ring_planes
 from coldstart.engine.sampling import Sampler
-from coldstart.engine.schedule import Progress, finest_level, plan_run
+from coldstart.engine.schedule import Progress, finest_level, is_late, minibatch_size, plan_run
 from coldstart.engine.search import PoseSearch
 from coldstart.engine.slices import FourierMap
 from coldstart.engine.symmetrizer import Symmetrizer
@@ -41,8 +42,8 @@ class RunState:
 
     Attributes
     ----------
-    visits : int
-        Images seen so far, repeats counted.
+    visits, clear_visits : int
+        Images seen so far, repeats counted: drawn from all particles, and early on from the clear ones.
     classes : ClassWatch
         How the classes share the images.
     """
@@ -53,6 +54,13 @@ class RunState:
     monitor: Monitor
     visits: int
     classes: ClassWatch
+    clear_visits: int = 0
+
+    def having_seen(self, images: int, *, late: bool) -> RunState:
+        """With the visits of a minibatch counted."""
+        if late:
+            return replace(self, visits=self.visits + images)
+        return replace(self, clear_visits=self.clear_visits + images)
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +94,9 @@ class RunParts:
         self.group = point_group(params.symmetry)
         self.plan = plan_run(params, particles.box_px, particles.box_angstrom, self.group.order)
         self.rings = Rings(session, finest_level(self.plan.max_radius), int(self.plan.max_radius))
-        self.sampler = Sampler(params.seed, min(particles.count, params.particles_to_use or particles.count))
+        count = min(particles.count, params.particles_to_use or particles.count)
+        clear = clear_particles(particles.ctf, count, self.plan.initial_radius, particles.box_angstrom, params.classes)
+        self.sampler = Sampler(params.seed, count, clear)
         self.session = session
         self.preparer = preparer or ImagePreparer(particles, images, params, self.rings.plane)
         self.loader = MinibatchLoader(session, particles, self.preparer, self.rings)
@@ -105,6 +115,13 @@ class RunParts:
             group = self.group if symmetric else point_group("C1")
             self._updaters[side, symmetric] = MapUpdater(self.params, side, group)
         return self._updaters[side, symmetric]
+
+    def minibatch(self, state: RunState, now: Progress) -> NDArray[np.int64]:
+        """The particles of an iteration: early on out of the clear ones, then out of all."""
+        size = minibatch_size(self.plan, self.params, now, self.sampler.count, state.classes.growth)
+        if is_late(self.params, now):
+            return self.sampler.draw(state.visits, size)
+        return self.sampler.draw_clear(state.clear_visits, size)
 
     @cached_property
     def symmetrizer(self) -> Symmetrizer:

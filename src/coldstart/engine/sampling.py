@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from coldstart.model.so3 import random_rotations
 
-_START, _EPOCH, _TURN, _SEARCH, _AUDIT = 1, 2, 3, 4, 5
+_START, _EPOCH, _TURN, _SEARCH, _AUDIT, _CLEAR_EPOCH = 1, 2, 3, 4, 5, 6
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,10 +25,13 @@ class Sampler:
     seed : int
     count : int
         Particles that may be drawn: rows 0 to count - 1.
+    clear : (M,) int64 or None
+        Rows that are drawn early in the run; all where it is None.
     """
 
     seed: int
     count: int
+    clear: NDArray[np.int64] | None = None
 
     def start(self, number: int) -> np.random.Generator:
         """Generator of the random start of a class, or of one of its later starts."""
@@ -54,17 +57,23 @@ class Sampler:
         -------
         (size,) int64
         """
-        visit = np.arange(visits, visits + size)
-        order = {
-            int(e): self._generator(_EPOCH, int(e)).permutation(self.count) for e in np.unique(visit // self.count)
-        }
-        return np.array([order[int(v) // self.count][v % self.count] for v in visit], dtype=np.int64)
+        return self._drawn(_EPOCH, np.arange(self.count), visits, size)
 
-    def drawn(self, visits: int) -> NDArray[np.int64]:
-        """Every particle among the first `visits` visits, ascending."""
-        if visits >= self.count:
-            return np.arange(self.count)
-        return np.sort(self.draw(0, visits))
+    def draw_clear(self, visits: int, size: int) -> NDArray[np.int64]:
+        """As `draw`, of the particles that are drawn early, with visits and permutations of their own."""
+        rows = np.arange(self.count) if self.clear is None else self.clear
+        return self._drawn(_CLEAR_EPOCH, rows, visits, size)
+
+    def seen(self, visits: int, clear_visits: int) -> NDArray[np.int64]:
+        """Every particle among the first `visits` of `draw` and `clear_visits` of `draw_clear`, ascending."""
+        late = self.draw(0, min(visits, self.count))
+        early = self.draw_clear(0, min(clear_visits, self.count if self.clear is None else len(self.clear)))
+        return np.union1d(late, early)
+
+    def _drawn(self, purpose: int, rows: NDArray[np.int64], visits: int, size: int) -> NDArray[np.int64]:
+        epoch, place = np.divmod(np.arange(visits, visits + size), len(rows))
+        orders = {int(e): self._generator(purpose, int(e)).permutation(len(rows)) for e in np.unique(epoch)}
+        return np.array([rows[orders[int(e)][p]] for e, p in zip(epoch, place, strict=True)], dtype=np.int64)
 
     def _generator(self, purpose: int, number: int) -> np.random.Generator:
         return np.random.Generator(np.random.Philox(key=self.seed, counter=[0, 0, number, purpose]))

@@ -185,9 +185,14 @@ def class_similarity(params: AbInitioParams, iteration: int) -> float:
     return params.class_similarity * min(1.0, (end - iteration) / max(end - start, 1))
 
 
+def is_late(params: AbInitioParams, now: Progress) -> bool:
+    """Whether minibatches are those of the later iterations: of their size, and drawn from all particles."""
+    return now.phase == "final" or now.iteration >= params.minibatch_switch_iteration
+
+
 def minibatch_size(plan: Plan, params: AbInitioParams, now: Progress, particles: int, growth: float = 1.0) -> int:
     """Images in an iteration; sizes that are left to the program grow for the sake of small classes."""
-    late = now.phase == "final" or now.iteration >= params.minibatch_switch_iteration
+    late = is_late(params, now)
     given = params.final_minibatch if late else params.initial_minibatch
     size = plan.final_minibatch if late else plan.initial_minibatch
     return min(size if given else int(growth * size), particles)
