@@ -1,10 +1,11 @@
 """A run from Python: what the command line calls, and what a script may call.
 
 `reconstruct` speaks arrays and records alone; `run_job` adds the files, particles in and a run folder out; `run_jobs`
-runs several numbers of classes on the same particles and compares them. `resume_job` and `resume_jobs` go on with a run
-that was left. `check_particles` says before a run what is wrong with the particles. `read_particles` reads what
-`reconstruct` takes, from any file that the program knows. `search_poses` finds poses on a map that is there already;
-`pick_particles` takes a subset of a run's particles.
+runs several numbers of classes on the same particles and compares them; `run_starts` starts from several random maps
+and says how far they agree. `resume_job`, `resume_jobs` and `resume_starts` go on with what was left.
+`check_particles` says before a run what is wrong with the particles. `read_particles` reads what `reconstruct` takes,
+from any file that the program knows. `search_poses` finds poses on a map that is there already; `pick_particles` takes
+a subset of a run's particles.
 """
 
 from coldstart.api.check import OnCheck, OnProgress, check_particles
@@ -16,6 +17,7 @@ from coldstart.api.pick import PickedClass, PickedParticles, copy_particles, kep
 from coldstart.api.pose_search import PoseSearchResult, search_poses
 from coldstart.api.resume import resume_job
 from coldstart.api.series import OnJobIteration, job_folder
+from coldstart.api.starts import resume_starts, run_starts
 from coldstart.io.particle_files import read_particles
 
 __all__ = [
@@ -37,8 +39,10 @@ __all__ = [
     "reconstruct",
     "resume_job",
     "resume_jobs",
+    "resume_starts",
     "run_job",
     "run_jobs",
+    "run_starts",
     "search_poses",
     "series_jobs",
 ]

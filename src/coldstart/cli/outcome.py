@@ -8,6 +8,7 @@ import rich_click as click
 from coldstart.io.results import RunFolder
 from coldstart.io.run_paths import resume_command
 from coldstart.io.run_records import ClassSummary, Summary
+from coldstart.model.starts import ConsensusRecord
 from coldstart.model.state import BoundAudit
 from coldstart.report.text import bytes_text, duration_text, listed, percent_text, resolution_text
 
@@ -59,6 +60,30 @@ def comparison_text(output: Path, folders: Sequence[Path], summaries: Sequence[S
 def print_comparison(output: Path, folders: Sequence[Path], summaries: Sequence[Summary]) -> None:
     """Print `comparison_text`."""
     click.echo(comparison_text(output, folders, summaries))
+
+
+def consensus_text(output: Path, consensus: ConsensusRecord) -> str:
+    """How far several starts agree, and where their files are."""
+    lines = [consensus.verdict]
+    for number, start in enumerate(consensus.starts, 1):
+        best = ", the best" if number == consensus.best else ""
+        lines.append(
+            f"  {start.folder:<11} seed {start.seed}, {start.status} after {start.iterations} iterations, evidence "
+            f"{start.evidence:.2f} nats an image, group {start.group}{best}"
+        )
+    folder, left = RunFolder(output), [start.folder for start in consensus.starts if start.status == "left"]
+    lines.append(f"  {'maps':<11} {folder.path / 'volume*.mrc'}  (mean of the starts that agree)")
+    lines.append(f"  {'report':<11} {folder.report_path}")
+    if left:
+        lines.append(
+            f"A start that was left can be run to its end with, for instance: {resume_command(output / left[0])}"
+        )
+    return "\n".join(lines)
+
+
+def print_consensus(output: Path, consensus: ConsensusRecord) -> None:
+    """Print `consensus_text`."""
+    click.echo(consensus_text(output, consensus))
 
 
 def _series_ending(done: int, wanted: int, stopped: bool) -> str:

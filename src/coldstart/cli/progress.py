@@ -59,6 +59,11 @@ def job_titles(classes: Sequence[int]) -> list[str]:
     return [f"{count}, job {place} of {len(counts)}" for place, count in enumerate(counts, 1)]
 
 
+def start_titles(starts: int) -> list[str]:
+    """What several starts are called: 'start 3 of 8'."""
+    return [f"start {number} of {starts}" for number in range(1, starts + 1)]
+
+
 @contextmanager
 def progress_display(console: Console | None = None) -> Iterator[ShowProgress]:
     """Give a function that shows each snapshot: as a live bar on a terminal, as plain lines elsewhere."""

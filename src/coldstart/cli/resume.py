@@ -7,8 +7,8 @@ from typing import Any
 import rich_click as click
 
 from coldstart.cli.interrupt import listen_to_signals
-from coldstart.cli.outcome import print_comparison, print_outcome
-from coldstart.cli.progress import job_titles, jobs_display, progress_display
+from coldstart.cli.outcome import print_comparison, print_consensus, print_outcome
+from coldstart.cli.progress import job_titles, jobs_display, progress_display, start_titles
 from coldstart.params import AbInitioParams
 
 
@@ -32,8 +32,12 @@ def resume(run: Path, data_root: Path | None, accept_changes: bool) -> None:
     in coldstart run.
     """
     from coldstart.api import series_jobs
+    from coldstart.io.starts_file import has_starts
 
     options = {"data_root": data_root, "accept_changes": accept_changes}
+    if has_starts(run):
+        _resume_starts(run, options)
+        return
     jobs = series_jobs(run)
     if jobs is None:
         _resume_one(run, options)
@@ -53,6 +57,21 @@ def _resume_one(output: Path, options: dict[str, Any]) -> None:
             **options,
         )
     print_outcome(output, summary)
+
+
+def _resume_starts(output: Path, options: dict[str, Any]) -> None:
+    from coldstart.api import resume_starts
+    from coldstart.io.starts_file import read_starts
+
+    with listen_to_signals() as requests, jobs_display(start_titles(read_starts(output).starts)) as show:
+        consensus = resume_starts(
+            output,
+            on_iteration=show,
+            should_stop=requests.should_stop,
+            should_suspend=requests.should_suspend,
+            **options,
+        )
+    print_consensus(output, consensus)
 
 
 def _resume_several(output: Path, jobs: Sequence[AbInitioParams], options: dict[str, Any]) -> None:

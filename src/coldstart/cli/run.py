@@ -10,9 +10,10 @@ import rich_click as click
 from coldstart.cli.check import judge_check
 from coldstart.cli.interrupt import listen_to_signals
 from coldstart.cli.options import merge_jobs, parameter_options
-from coldstart.cli.outcome import print_comparison, print_outcome
-from coldstart.cli.progress import job_titles, jobs_display, progress_display
+from coldstart.cli.outcome import print_comparison, print_consensus, print_outcome
+from coldstart.cli.progress import job_titles, jobs_display, progress_display, start_titles
 from coldstart.cli.several import SeveralValuesCommand
+from coldstart.errors import ParameterError
 from coldstart.params import COMMON, INPUT, AbInitioParams
 from coldstart.presets import PRESETS
 
@@ -54,6 +55,15 @@ if TYPE_CHECKING:
     help="Parameters for a common situation; those of --params and flags given here override it.",
 )
 @click.option(
+    "--starts",
+    type=click.IntRange(min=1),
+    default=1,
+    metavar="INTEGER",
+    panel=COMMON,
+    help="Start so many times, each with the next seed, leave the starts that fall behind, and compare the others: the "
+    "report says how far the map can be trusted. [default: 1]",
+)
+@click.option(
     "--despite-errors",
     is_flag=True,
     panel=INPUT,
@@ -65,6 +75,7 @@ def run(
     data_root: Path | None,
     params_file: Path | None,
     preset: str | None,
+    starts: int,
     despite_errors: bool,
     **flags: Any,
 ) -> None:
@@ -73,6 +84,7 @@ def run(
     PARTICLES is a RELION STAR file, a cryoSPARC dataset or group (.cs, .csg), a stack, or a folder of stacks.
 
     With several numbers of classes, such as --classes 1 2 3 4, each runs as a job of its own in FOLDER/classes_N.
+    With --starts 8, each start is a run of its own in FOLDER/start_N.
 
     The particles are checked first, as coldstart check --quick does: an error stops the run before anything is
     written.
@@ -82,7 +94,9 @@ def run(
     """
     jobs = merge_jobs(flags, params_file, preset)
     on_check = partial(judge_check, despite_errors=despite_errors)
-    if len(jobs) == 1:
+    if starts > 1:
+        _run_starts(particles, output, jobs, starts, data_root, on_check)
+    elif len(jobs) == 1:
         _run_one(particles, output, jobs[0], data_root, on_check)
     else:
         _run_several(particles, output, jobs, data_root, on_check)
@@ -99,6 +113,22 @@ def _run_one(
             should_stop=requests.should_stop, should_suspend=requests.should_suspend,
         )  # fmt: skip
     print_outcome(output, summary)
+
+
+def _run_starts(
+    particles: Path, output: Path, jobs: Sequence[AbInitioParams], starts: int, data_root: Path | None,
+    on_check: "OnCheck",
+) -> None:  # fmt: skip
+    from coldstart.api import run_starts
+
+    if len(jobs) > 1:
+        raise ParameterError("--starts takes one number of classes: give --classes a single number.")
+    with listen_to_signals() as requests, jobs_display(start_titles(starts)) as show:
+        consensus = run_starts(
+            particles, output, jobs[0], starts, data_root=data_root, on_check=on_check, on_iteration=show,
+            should_stop=requests.should_stop, should_suspend=requests.should_suspend,
+        )  # fmt: skip
+    print_consensus(output, consensus)
 
 
 def _run_several(

@@ -1,0 +1,87 @@
+"""What several starts were asked for: starts.json in the folder that holds them.
+
+From it, and from what is in the folders of the starts, a race that was left goes on.
+"""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from coldstart.errors import OutputError
+from coldstart.io.files import write_text_atomically
+from coldstart.params import AbInitioParams
+
+_NAME = "starts.json"
+
+
+@dataclass(frozen=True, slots=True)
+class StartsPlan:
+    """Several starts on the same particles.
+
+    Attributes
+    ----------
+    particles : Path
+    data_root : Path or None
+    params : AbInitioParams
+        Of the first start; each further one has the next seed.
+    starts : int
+        How many.
+    """
+
+    particles: Path
+    data_root: Path | None
+    params: AbInitioParams
+    starts: int
+
+    def job(self, number: int) -> AbInitioParams:
+        """Parameters of a start, from 0."""
+        return self.params.model_copy(update={"seed": self.params.seed + number})
+
+
+def start_folder(output: Path, number: int) -> Path:
+    """The run folder of a start, from 0."""
+    return output / f"start_{number + 1}"
+
+
+def has_starts(output: Path) -> bool:
+    """Whether the folder holds several starts."""
+    return (output / _NAME).is_file()
+
+
+def write_starts(output: Path, plan: StartsPlan) -> None:
+    """Write the plan.
+
+    Raises
+    ------
+    OutputError
+        If the folder may not be written.
+    """
+    record = {
+        "particles": str(plan.particles.absolute()),
+        "data_root": None if plan.data_root is None else str(plan.data_root.absolute()),
+        "starts": plan.starts,
+        "params": plan.params.model_dump(mode="json"),
+    }
+    write_text_atomically(output / _NAME, json.dumps(record, indent=2, ensure_ascii=False) + "\n")
+
+
+def read_starts(output: Path) -> StartsPlan:
+    """The plan of the starts in a folder.
+
+    Raises
+    ------
+    OutputError
+        If there is none, or it cannot be read.
+    """
+    path = output / _NAME
+    try:
+        record = json.loads(path.read_text(encoding="utf-8"))
+        root = record["data_root"]
+        params = AbInitioParams.model_validate(record["params"])
+        return StartsPlan(Path(record["particles"]), None if root is None else Path(root), params, record["starts"])
+    except (OSError, ValueError, KeyError, TypeError, ValidationError) as error:
+        raise OutputError(
+            f"{path} cannot be read: {error}. Begin again with coldstart run and another folder."
+        ) from error
