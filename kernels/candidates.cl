@@ -21,7 +21,7 @@
  * next_*         as above, pair_image (P,)   of the next stage; next_value 0 or the value that goes on      out
  *
  * launch: count_*, write_* one work-item a row; prefix_sums one work-item
- * twins: reference.keep_rotations, reference.keep_hypotheses, reference.split_hypotheses
+ * twins: reference.keep_rotations, reference.keep_hypotheses, reference.split_hypotheses, reference.row_starts
  */
 #include "vector.h"
 

@@ -3,6 +3,7 @@ import pytest
 from scipy.stats import binom, norm
 
 from coldstart.engine import reference
+from coldstart.engine.selftest.inputs import ring_powers_of, slice_powers_of
 
 IN_PLANE = 24
 RINGS = 7
@@ -19,19 +20,13 @@ CHANCE = 1e-6
 @pytest.fixture
 def powers(case):
     """Ring powers of the case's images, and mean power of its slices on each ring."""
-    return reference.ring_powers(case.image, case.weight, case.rings).astype(np.float32), power_of(case)
+    return ring_powers_of(case), slice_powers_of(case)
 
 
 def slices_of(case, directions):
     """Slices at every in-plane angle of the directions, (directions * IN_PLANE, stride) complex128."""
     direction, angle = np.divmod(np.arange(directions * IN_PLANE), IN_PLANE)
     return reference.turned_slices(case.table, case.rings, direction, angle, IN_PLANE)
-
-
-def power_of(case):
-    y = slices_of(case, len(case.table))[::IN_PLANE]
-    rings = [np.abs(y[:, start : start + half]) ** 2 for start, half, _, _ in case.rings]
-    return np.stack([ring.mean(axis=1) for ring in rings], axis=1).astype(np.float32)
 
 
 def noise_like(rng, weight):
@@ -79,14 +74,6 @@ def test_ring_powers(kernels, case):
     assert np.array_equal(found, kernels.ring_powers(*poisoned))
 
 
-def test_hidden_power(kernels, case, rng):
-    power, lost = rng.random((2, 13, RINGS), dtype=np.float32)
-    damping = rng.random(RINGS, dtype=np.float32)
-    np.testing.assert_allclose(
-        kernels.hidden_power(power, lost, damping, 0.25), reference.hidden_power(power, lost, damping, 0.25), rtol=SUM
-    )
-
-
 @pytest.mark.parametrize("sigmas", [1.0, 4.0])
 @pytest.mark.parametrize("rings", [5, RINGS])
 def test_cell_windows(kernels, powers, rng, rings, sigmas):
@@ -124,7 +111,7 @@ def test_no_pose_is_below_the_deterministic_bound(kernels, case, rng, weights):
     truth = weight * y[rng.integers(0, len(y), images)] * phase[rng.integers(0, len(phase), images)]
     image = planes(strength * truth + noise * noise_like(rng, weight))
     held = image[:, 0].astype(np.float64) + 1j * image[:, 1]
-    powers, power = kernels.ring_powers(image, weight, case.rings), power_of(case)
+    powers, power = kernels.ring_powers(image, weight, case.rings), slice_powers_of(case)
     exact_powers, nothing = reference.ring_powers(image, weight, case.rings), np.zeros(images, np.float32)
     for first, last in TAILS:
         tail = entries(case, first, last)
@@ -147,7 +134,7 @@ def test_the_deterministic_bound_is_met_by_the_slice_itself(kernels, case, rng):
     stretched = y * rng.uniform(0.3, 3.0, (16, RINGS))[:, case.plane.ring - 1]
     image = planes(weight * stretched)
     powers = kernels.ring_powers(image, weight, case.rings)
-    bounds = kernels.tail_bounds(powers, power_of(case), np.zeros(16, np.float32), 2, 6, 4.0)
+    bounds = kernels.tail_bounds(powers, slice_powers_of(case), np.zeros(16, np.float32), 2, 6, 4.0)
     certain = np.diagonal(bounds[..., 1])
     exact = energy(weight, image[:, 0] + 1j * image[:, 1], y, entries(case, 2, 6))
     np.testing.assert_allclose(certain, exact, rtol=1e-4, atol=1e-4)
@@ -162,7 +149,7 @@ def test_the_probabilistic_bound_fails_as_often_as_its_sigmas_say(kernels, case,
     first, last = 2, 7
     weight, y = radial_weight(case, rng, DRAWS), slices_of(case, 1)[0]
     image = weight * y + noise_like(rng, weight)
-    powers, power = kernels.ring_powers(planes(image), weight, case.rings), power_of(case)[:1]
+    powers, power = kernels.ring_powers(planes(image), weight, case.rings), slice_powers_of(case)[:1]
     strongest = kernels.strongest_slices(powers, power, first, last, sigmas, 0.0, 0)
     bound = kernels.tail_bounds(powers, power, strongest, first, last, sigmas)[:, 0, 0]
     exact = energy(weight, image, y, entries(case, first, last))
@@ -181,7 +168,7 @@ def test_the_probabilistic_bound_fails_no_more_often_for_any_slice(kernels, case
     weight, y = weights(case, rng, DRAWS), slices_of(case, len(case.table))
     true = rng.integers(0, len(y), DRAWS)
     image = weight * y[true] + noise_like(rng, weight)
-    powers, power = kernels.ring_powers(planes(image), weight, case.rings), power_of(case)
+    powers, power = kernels.ring_powers(planes(image), weight, case.rings), slice_powers_of(case)
     exact = energy(weight, image, y[true], entries(case, first, last))
     bounds = []
     for model_free in (0, 1):
@@ -198,7 +185,7 @@ def test_the_probabilistic_bound_holds_where_the_ctf_favours_the_true_slice(kern
     sigmas, y = 2.0, slices_of(case, 1)[0]
     weight = case.on_points(np.abs(y[case.plane.points]) ** 2 * rng.uniform(0.1, 0.4, (DRAWS, 1)))
     image = weight * y + noise_like(rng, weight)
-    powers, power = kernels.ring_powers(planes(image), weight, case.rings), power_of(case)[:1]
+    powers, power = kernels.ring_powers(planes(image), weight, case.rings), slice_powers_of(case)[:1]
     strongest = kernels.strongest_slices(powers, power, 0, RINGS, sigmas, 0.0, 0)
     bound = kernels.tail_bounds(powers, power, strongest, 0, RINGS, sigmas)[:, 0, 0]
     failures = energy(weight, image, y, slice(None)) < bound
@@ -211,7 +198,7 @@ def test_the_model_free_bound_holds_for_a_map_that_is_too_weak(kernels, case, rn
     weight, y = radial_weight(case, rng, DRAWS), slices_of(case, len(case.table))
     true = rng.integers(0, len(y), DRAWS)
     image = weight * 3 * y[true] + noise_like(rng, weight)
-    powers, power = kernels.ring_powers(planes(image), weight, case.rings), power_of(case)
+    powers, power = kernels.ring_powers(planes(image), weight, case.rings), slice_powers_of(case)
     exact = energy(weight, image, y[true], entries(case, first, last))
     failures = []
     for model_free in (0, 1):

@@ -6,9 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from coldstart.engine import reference
+from coldstart.engine.selftest.lists import OMITTED, candidate_lists, surveyed
 from coldstart.model.pose_grid import ShiftGrid, rotation_grid
 
-OMITTED = 1e-3
 IN_PLANE = 24
 # Log weights of 300 nats are float32 numbers 3e-5 apart.
 NATS = 1e-4
@@ -22,46 +22,9 @@ def rounding(entries):
     return entries * 2.0**-23
 
 
-def on_a_grid(x):
-    """Log weights whose float32 sums and differences are exact."""
-    return (np.rint(x * 1024) / 1024).astype(np.float32)
-
-
-def surveyed(rng, row_start, x, limit):
-    """Statistics in float32, and offsets at which no sum is so near a whole number that its rounding decides."""
-    rows = len(row_start) - 1
-    offset = np.where(np.arange(rows) % 3 == 1, -1.0, 0.5)
-    statistics = reference.survey_rows(row_start, offset, np.zeros(rows), x, np.zeros(len(x)), 1, OMITTED, limit)
-    statistics = statistics.astype(np.float32)
-    for row, (first, last) in enumerate(pairwise(row_start)):
-        if offset[row] >= 0:
-            offset[row] = clear_offset(rng, x[first:last].astype(np.float64) - statistics[row, 2])
-    return statistics, offset.astype(np.float32)
-
-
-def clear_offset(rng, depth):
-    below = np.where((depth < 0) & (depth >= reference.NEGLIGIBLE), np.exp(np.minimum(depth, 0.0)), 0.0)
-    while True:
-        offset = rng.random(dtype=np.float32)
-        sums = offset + np.cumsum(below)
-        if np.abs(sums - np.rint(sums))[below > 0].min(initial=1.0) > 1e-5:
-            return offset
-
-
 @pytest.fixture
 def lists(rng):
-    """Candidates of 9 rows, some of few hypotheses and some of hundreds: pairs of 0 to 12 shifts."""
-    pairs = np.array([1, 40, 3, 60, 2, 35, 50, 5, 41])
-    spread = np.repeat([30.0, 2.0, 1.0, 0.1, 3.0, 2.0, 5.0, 0.5, 1.0], pairs)
-    lengths = rng.integers(1, 13, pairs.sum())
-    lengths[7] = 0
-    first = np.concatenate([[0], np.cumsum(pairs)]).astype(np.int32)
-    rotation = rng.integers(0, 3 * len(rotation_grid(0)), first[-1]).astype(np.int32)
-    start = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int32)
-    shift = rng.integers(0, 30, start[-1]).astype(np.int32)
-    value = on_a_grid(-300 + np.repeat(spread, lengths) * rng.standard_normal(start[-1]))
-    boost = on_a_grid(np.where(rng.random(start[-1]) < 0.5, rng.exponential(2.0, start[-1]), 0.0))
-    return first, rotation, start, shift, value, boost
+    return candidate_lists(rng)
 
 
 @pytest.fixture
@@ -74,24 +37,6 @@ def statistics(lists, rng):
     assert (limited & (offset < 0)).sum() >= 1
     assert (~limited).sum() >= 2
     return found, offset
-
-
-def assert_same_lists(found, expected):
-    for one, other in zip(found[:4], expected[:4], strict=True):
-        assert np.array_equal(one, other)
-    for one, other in zip(found[4:], expected[4:], strict=True):
-        np.testing.assert_allclose(one, other, atol=1e-6)
-
-
-@GROUPS
-def test_keep_rotations(kernels, rng, groups):
-    spread = np.array([1.0, 1.0, 30.0, 0.2, 0.2, 0.2, 5.0, 0.5, 2.0])
-    log_sum = on_a_grid(-300 + spread[:, None] * rng.standard_normal((9, 500)))
-    given = log_sum, *surveyed(rng, np.arange(10) * 500, log_sum.ravel(), 40), groups, 5
-    assert 0 < given[1][:, 3].sum() < 9
-    found = kernels.keep_rotations(*given)
-    assert_same_lists(found, reference.keep_rotations(*given))
-    assert all(a.tobytes() == b.tobytes() for a, b in zip(found, kernels.keep_rotations(*given), strict=True))
 
 
 @GROUPS
@@ -108,24 +53,11 @@ def test_coarse_rotations_of_all_classes_are_counted_through(kernels, groups):
 
 
 @GROUPS
-def test_keep_hypotheses(kernels, lists, statistics, groups):
-    given = *lists, *statistics, groups
-    found = kernels.keep_hypotheses(*given)
-    assert_same_lists(found, reference.keep_hypotheses(*given))
-    assert 0 < len(found[0]) < len(lists[1])  # pairs of which nothing survives are gone
-    assert (np.diff(found[2]) > 0).all()
-    assert set(found[0]) == set(range(9 // groups))
-    again = kernels.keep_hypotheses(*given)
-    assert all(a.tobytes() == b.tobytes() for a, b in zip(found, again, strict=True))
-
-
-@GROUPS
-def test_split_hypotheses(kernels, lists, statistics, groups):
-    given = *lists, *statistics, groups, IN_PLANE
-    found = kernels.split_hypotheses(*given)
-    assert_same_lists(found, reference.split_hypotheses(*given))
-    again = kernels.split_hypotheses(*given)
-    assert all(a.tobytes() == b.tobytes() for a, b in zip(found, again, strict=True))
+def test_pairs_of_which_nothing_survives_are_gone(kernels, lists, statistics, groups):
+    image, rotation, start, *_ = kernels.keep_hypotheses(*lists, *statistics, groups)
+    assert 0 < len(rotation) < len(lists[1])
+    assert (np.diff(start) > 0).all()
+    assert set(image) == set(range(9 // groups))
 
 
 def test_only_the_image_depends_on_how_many_rows_it_has(kernels, lists, statistics):
@@ -174,15 +106,6 @@ def test_prefix_sums(kernels, rng):
     starts, pair_first = kernels.prefix_sums(counts)
     assert np.array_equal(starts, np.concatenate([np.zeros((1, 2)), np.cumsum(counts, axis=0)]))
     assert np.array_equal(pair_first, starts[:, 0])
-
-
-def test_row_starts(kernels, lists):
-    pair_first, _, pair_start, _, value, _ = lists
-    found = kernels.row_starts(pair_first, pair_start)
-    row = np.repeat(np.arange(9), np.diff(pair_first))
-    of_hypothesis = np.repeat(row, np.diff(pair_start))
-    assert np.array_equal(found, np.searchsorted(of_hypothesis, np.arange(10)))
-    assert found[-1] == len(value)
 
 
 def stand_ins(kernels, start, offset, value, omitted, limit):

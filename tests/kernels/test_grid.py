@@ -1,20 +1,7 @@
 import numpy as np
 
-from coldstart.engine import reference
 from coldstart.model.pose_grid import rotation_grid
 from coldstart.model.so3 import random_rotations
-
-
-def test_rotation_rows(kernels, rng):
-    grid = rotation_grid(1)
-    cells = rng.integers(0, 3 * len(grid), 101).astype(np.int32)
-    turn = (2.0 * random_rotations(rng, 1)[0]).astype(np.float32)
-    given = grid.direction_table, grid.psi_table, turn, cells
-    rows, expected = kernels.rotation_rows(*given), reference.rotation_rows(*given)
-    np.testing.assert_allclose(rows, expected, atol=1e-6)  # three products of numbers up to 2 in float32
-    assert np.array_equal(rows[:, 3], cells // len(grid))  # the class
-    assert not rows[:, 7].any()
-    assert rows.tobytes() == kernels.rotation_rows(*given).tobytes()
 
 
 def test_a_cell_of_another_class_has_the_same_rotation(kernels, rng):

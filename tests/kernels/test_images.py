@@ -1,54 +1,28 @@
 import numpy as np
 import pytest
 
-from coldstart.engine import reference
-from coldstart.model.polar import PolarPlane
+from coldstart.engine.selftest.inputs import finer_plane, optics_rows
 
 
 @pytest.fixture
 def optics(rng):
-    """Rows as a 256 Angstrom box has them at 0.7 to 2.5 um; the last image has no CTF, the second twice its own."""
-    table = np.zeros((5, 8), np.float32)
-    table[:, 0] = rng.uniform(0.006, 0.024, 5)
-    table[:, 1:3] = rng.uniform(-5e-4, 5e-4, (5, 2))
-    table[:, 3] = 7.5e-8
-    table[:, 4] = rng.uniform(0.0, 1.6, 5)
-    table[:, 5] = rng.uniform(0.0, 3e-4, 5)
-    table[:, 6] = rng.uniform(0.5, 2.0, 5)
-    table[:4, 7] = 1.0
-    table[1, 7] = 2.0
-    return table
+    return optics_rows(rng)
 
 
 @pytest.fixture
 def finer(case):
-    """A plane of twice as many angles and a ring more: the case's points are every second one of a ring, or all."""
-    return PolarPlane(2 * case.plane.in_plane, case.plane.rings + 1)
+    return finer_plane(case.plane)
 
 
-def test_weigh_images(kernels, case, rng, optics):
+def test_pads_stay_zero(kernels, case, finer, rng, optics):
     inverse_noise = case.on_points(rng.uniform(0.2, 3.0, len(case.plane.points)))
-    given = case.kx, case.ky, case.image, optics, inverse_noise
-    image, weight = kernels.weigh_images(*given)
-    expected_image, expected_weight = reference.weigh_images(*given)
-    # A phase of a few radians in float32 is off by 1e-6 at most; values are of order 1 to 10.
-    np.testing.assert_allclose(image, expected_image, rtol=1e-5, atol=1e-5)
-    np.testing.assert_allclose(weight, expected_weight, rtol=1e-5, atol=1e-5)
-    assert not image[..., case.pads].any()
-    assert not weight[..., case.pads].any()
-
-
-def test_select_points(kernels, case, finer, rng):
-    source = case.plane.source(finer)
-    image, weight = (
-        rng.standard_normal(shape).astype(np.float32) for shape in ((5, 2, finer.stride), (5, finer.stride))
-    )
-    share = np.where(source < 0, 0.0, rng.uniform(1.0, 2.0, len(source))).astype(np.float32)
-    given = image, weight, source, share, rng.uniform(0.5, 1.0, len(source)).astype(np.float32)
-    found = kernels.select_points(*given)
-    for one, other in zip(found, reference.select_points(*given), strict=True):
-        np.testing.assert_allclose(one, other, rtol=1e-6)  # up to three products
-        assert not one[..., case.pads].any()
+    weighed = kernels.weigh_images(case.kx, case.ky, case.image, optics, inverse_noise)
+    source, ones = case.plane.source(finer), np.ones(case.plane.stride, np.float32)
+    fine = np.ones((5, 2, finer.stride), np.float32), np.ones((5, finer.stride), np.float32)
+    selected = kernels.select_points(*fine, source, (source >= 0).astype(np.float32), ones)
+    for values in (*weighed, *selected):
+        assert not values[..., case.pads].any()
+        assert values.any()
 
 
 def test_points_of_a_coarser_plane_are_those_that_would_be_weighed_there(kernels, case, finer, rng, optics):
@@ -64,13 +38,3 @@ def test_points_of_a_coarser_plane_are_those_that_would_be_weighed_there(kernels
     expected = kernels.weigh_images(case.kx, case.ky, coarse, optics, case.plane.weights.astype(np.float32))
     for one, other in zip(found, expected, strict=True):
         np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-5)
-
-
-def test_phase_table(kernels, case, rng):
-    shifts, damping = (
-        rng.uniform(-0.5, 0.5, (7, 2)).astype(np.float32),
-        rng.random(case.plane.stride).astype(np.float32),
-    )
-    given = case.kx, case.ky, shifts, damping
-    # The fraction of a turn is exact to 2^-24 of the few turns that it is taken from.
-    np.testing.assert_allclose(kernels.phase_table(*given), reference.phase_table(*given), atol=3e-6)

@@ -1,10 +1,9 @@
 """Slices of a map: against their twins, and of a spectrum that is known: the accuracy of padding and interpolation."""
 
 import numpy as np
-import pytest
-from scipy.spatial.transform import Rotation
 
 from coldstart.engine import reference
+from coldstart.engine.selftest.inputs import sliceable, small_turns
 from coldstart.engine.update import MapUpdater
 from coldstart.model.polar import LANES, PolarPlane
 from coldstart.model.pose_grid import rotation_grid
@@ -20,20 +19,6 @@ SIGMA = 1.8
 # A coordinate of up to 33 grid points is rounded to 2e-6 in float32, along three axes, and neighbours of white noise
 # of unit power differ by about 1: a slice is exact to some 1e-5, its squared modulus to a few times that.
 SLICE = 2e-5
-
-
-def sliceable(case):
-    """Everything that a slice is made of, and how long it is."""
-    excess = np.linspace(0.0, 0.6, len(case.rings)).astype(np.float32)
-    return case.volumes, case.kx, case.ky, case.rows, case.rings, excess, int(case.plane.circle_start[-1])
-
-
-def test_make_slices(kernels, case):
-    found, expected = kernels.make_slices(*sliceable(case)), reference.make_slices(*sliceable(case))
-    for one, other in zip(found, expected, strict=True):
-        np.testing.assert_allclose(one, other, atol=2 * SLICE)
-    again = kernels.make_slices(*sliceable(case))
-    assert all(a.tobytes() == b.tobytes() for a, b in zip(found, again, strict=True))
 
 
 def test_a_whole_turn_ends_as_it_began_and_its_second_half_is_the_conjugate_of_the_first(kernels, case):
@@ -64,25 +49,6 @@ def test_every_row_is_of_its_own_class(kernels, case):
         for one, other in zip(whole, single, strict=True):
             assert np.array_equal(one[classes == number], other[classes == number])
             assert not np.array_equal(one[classes != number], other[classes != number])
-
-
-@pytest.fixture
-def planes():
-    """Rings of two neighbouring levels: of some, every second point of the finer one is used, of others all."""
-    return PolarPlane(24, 13), PolarPlane(48, 14)
-
-
-def test_mean_slices(kernels, planes, rng):
-    coarse, fine = planes
-    table = rng.standard_normal((12, 2, fine.circle_start[-1])).astype(np.float32)
-    power, lost = (rng.uniform(low, 4.0, (12, fine.rings)).astype(np.float32) for low in (1.0, 0.0))
-    power[:, 3] = lost[:, 3] = 0.0  # less than the mean slice has: rounding may do that
-    given = table, power, lost, fine.ring_table, coarse.ring_table, int(coarse.circle_start[-1])
-    found, expected = kernels.mean_slices(*given), reference.mean_slices(*given)
-    for one, other in zip(found, expected, strict=True):
-        np.testing.assert_allclose(one, other, atol=2e-6)  # sums of 8 numbers of order 1, and means of their squares
-    assert not found[2][:, 3].any()
-    assert all(a.tobytes() == b.tobytes() for a, b in zip(found, kernels.mean_slices(*given), strict=True))
 
 
 def test_a_mean_slice_is_the_mean_of_the_slices_at_the_8_cells_inside(kernels, case, rng):
@@ -116,24 +82,11 @@ def test_a_mean_slice_is_the_mean_of_the_slices_at_the_8_cells_inside(kernels, c
     assert (lost > 0).mean() > 0.9
 
 
-def tetrahedron(reach):
-    corners = np.array([[1, 1, 1], [1, -1, -1], [-1, 1, -1], [-1, -1, 1]])
-    return Rotation.from_rotvec(reach * corners).as_matrix().astype(np.float32)
-
-
-def test_blur_volume(kernels, case):
-    radius = 16.5
-    given = case.volumes, tetrahedron(0.15), radius
-    found = kernels.blur_volume(*given)
-    np.testing.assert_allclose(found, reference.blur_volume(*given), atol=2 * SLICE)
-    assert np.array_equal(found, kernels.blur_volume(*given))
-
-
 def test_a_blur_without_turns_leaves_the_volume_within_the_radius(kernels, case):
     _, side, _, width = case.volumes.shape
     z, y, x = np.ogrid[-(side // 2) : side // 2, -(side // 2) : side // 2, 0:width]
     inside = x**2 + y**2 + z**2 <= 15**2
-    found = kernels.blur_volume(case.volumes, tetrahedron(0.0), 15.0)
+    found = kernels.blur_volume(case.volumes, small_turns(0.0), 15.0)
     # At frequency 0 along x and negative ones along y and z, the point and its opposite are two entries of the volume.
     np.testing.assert_allclose(found, np.where(inside, case.volumes, 0.0), atol=1e-6)
 

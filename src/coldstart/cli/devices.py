@@ -1,5 +1,6 @@
-"""`coldstart devices`: the OpenCL devices, which one a run would take, and the tuning of their kernels."""
+"""`coldstart devices`: the OpenCL devices, which one a run would take, the tuning of their kernels, and a self-test."""
 
+import json
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -29,14 +30,31 @@ _BEST = ""
     metavar="[DEVICE]",
     help="Time kernels of several tile sizes on this device, or the one that a run would take, and keep the fastest.",
 )
-def devices(tuned: str | None) -> None:
+@click.option(
+    "--check",
+    "checked",
+    is_flag=False,
+    flag_value=_BEST,
+    default=None,
+    metavar="[DEVICE]",
+    help="Compare every kernel with NumPy on this device, or the one that a run would take, and measure its speed.",
+)
+@click.option("--json", "as_json", is_flag=True, help="With --check, print JSON instead of text.")
+@click.pass_context
+def devices(ctx: click.RichContext, /, tuned: str | None, checked: str | None, as_json: bool) -> None:
     """List the OpenCL devices and mark the one that a run would take.
 
     The second column is what `--device` accepts, besides part of a name. Kernels run with the tile sizes of a preset
     for the type of device until they have been tuned on it. Tuning may change the last bits of a result.
+
+    What `--check` prints belongs in a bug report; its exit code is 1 where a kernel is not right.
     """
     from coldstart.compute.device import choose_device, list_devices
 
+    if as_json and checked is None:
+        raise click.UsageError("--json goes with --check.")
+    if checked is not None:
+        ctx.exit(_check(None if checked == _BEST else checked, as_json=as_json))
     if tuned is not None:
         _tune(None if tuned == _BEST else tuned, Console())
         return
@@ -91,6 +109,24 @@ def tuning_table(result: "TuningResult") -> Table:
             trial.verdict,
         )
     return table
+
+
+def _check(request: str | None, *, as_json: bool) -> int:
+    from coldstart.cli.self_test import self_test_record, self_test_text, software_versions
+    from coldstart.compute.session import open_session
+    from coldstart.engine.selftest.check import check_device
+
+    with (
+        open_session(request, profiling=True) as session,
+        Console(stderr=True).status(f"Checking {session.info.label}"),
+    ):
+        check = check_device(session)
+    versions = software_versions()
+    if as_json:
+        click.echo(json.dumps(self_test_record(check, versions), indent=2))
+    else:
+        click.echo(self_test_text(check, versions))
+    return 1 if check.failures else 0
 
 
 def _tune(request: str | None, console: Console) -> None:

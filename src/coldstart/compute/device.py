@@ -103,7 +103,7 @@ def _choose(request: str | None) -> tuple[DeviceInfo, Any]:
     if not found:
         raise DeviceError(f"no OpenCL device was found: {INSTALL_HINT}")
     if request is None:
-        usable = [pair for pair in found if pair[0].usable and not _is_emulator(pair[0])]
+        usable = [pair for pair in found if pair[0].usable and not is_emulator(pair[0])]
         if not usable:
             raise DeviceError(_no_usable_device([info for info, _ in found]))
         return max(usable, key=lambda pair: _rank(pair[0]))
@@ -183,7 +183,8 @@ def _why_unusable(device: Any, platform: str) -> str:
     return ""
 
 
-def _is_emulator(info: DeviceInfo) -> bool:
+def is_emulator(info: DeviceInfo) -> bool:
+    """True for simulators and software drivers of GPUs: slow, and taken only when asked for by name."""
     text = f"{info.platform} {info.name}".lower()
     return any(word in text for word in ("oclgrind", "fpga", "llvmpipe"))
 

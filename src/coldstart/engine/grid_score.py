@@ -57,7 +57,7 @@ class GridScorer:
         modes, terms = grid.in_plane // 2 + 1, int(plane.ring_table[:rings, 3].sum())
         tiles, blocks = -(-shifts // self._rows), directions // self._lanes
         turn = 2 * int(plane.half_points[rings - 1])
-        trigonometry = session.upload(name("trigonometry"), _circle(turn))
+        trigonometry = session.upload(name("trigonometry"), circle_table(turn))
         left = session.array(name("left"), (images, tiles, modes, terms, 2, self._rows), np.float32)
         left_norm = session.array(name("left norm"), (images, modes, terms, 2), np.float32)
         self._program.launch(
@@ -79,14 +79,14 @@ class GridScorer:
                 session.array(name("best weights"), log_sum.shape, np.float32),
                 session.array(name("best shifts"), log_sum.shape, np.int32),
             )
-        parts = session.upload(name("parts"), _circle(grid.in_plane))
+        parts = session.upload(name("parts"), circle_table(grid.in_plane))
         self._program.launch(
             "score_grid", (blocks, images), left, left_norm, right, right_norm, parts, log_sum, *best, terms, shifts
         )
         return GridScores(log_sum, *(best or (None, None)))
 
 
-def _circle(parts: int) -> NDArray[np.float32]:
+def circle_table(parts: int) -> NDArray[np.float32]:
     """Cosine and sine of the parts of a turn, (parts, 2) float32."""
     angles = 2 * np.pi * np.arange(parts) / parts
     return np.stack([np.cos(angles), np.sin(angles)], axis=1).astype(np.float32)

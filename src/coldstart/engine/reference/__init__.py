@@ -2,7 +2,7 @@
 
 Names and arguments are those of the kernels in kernels/*.cl, in their order. Results are returned instead of written,
 and the sizes that an array's shape tells are left out. Arrays have the kernels' layouts: transforms are two planes,
-real and imaginary, in rows of rings that end with pads (model/polar.py). A run calls none of this.
+real and imaginary, in rows of rings that end with pads (model/polar.py). A run calls none of this; the self-test does.
 """
 
 from coldstart.engine.reference.backproject import (
@@ -22,6 +22,7 @@ from coldstart.engine.reference.candidates import (
     Lists,
     keep_hypotheses,
     keep_rotations,
+    row_starts,
     split_hypotheses,
     survivors_of_row,
 )
@@ -96,6 +97,7 @@ __all__ = [
     "read_cells",
     "ring_powers",
     "rotation_rows",
+    "row_starts",
     "sample",
     "score_cells",
     "score_grid",

@@ -81,3 +81,8 @@ def split_hypotheses(
             lengths.append(4 * (last - first))
     start = np.concatenate([[0], np.cumsum(lengths)])
     return np.array(image), np.array(rotation), start, np.array(shift), np.zeros(len(shift)), np.array(gain)
+
+
+def row_starts(pair_first: Array, pair_start: Array) -> Array:
+    """First hypothesis of each row, and one past the last: (rows + 1,)."""
+    return np.asarray(np.asarray(pair_start)[pair_first])
