@@ -50,7 +50,8 @@ __kernel void survey_rows(__global const int *restrict row_start, __global const
         const float depth = high - (boosted ? value[j] + boost[j] : value[j]);
         if (!(depth < reach)) continue; /* NaN too */
         const float p = exp(-depth);
-        const int bin = min((int)(depth * per_nat), BINS - 1);
+        const float at = depth * per_nat;
+        const int lower = (int)at, bin = min(lower - (lower > 0 && (float)lower == at), BINS - 1); /* an edge is of the better bin */
         squares = FMA(p, p, squares);
         mass[bin] += p;
         count[bin] += 1;

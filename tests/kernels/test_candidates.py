@@ -2,7 +2,7 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from coldstart.engine import reference
@@ -219,6 +219,7 @@ def test_a_cut_row_keeps_its_best_entries_and_is_never_left_empty(kernels, rng, 
         assert value[left_out].max(initial=-np.inf) < value[chosen].min()
 
 
+@example(x=np.array([0.0, 0.0, 0.0, -2.0, -2.0, -1.875]), offset=0.0, omitted=0.1, limit=4)
 @given(
     x=st.lists(st.floats(-40, 0), min_size=1, max_size=60).map(np.array),
     offset=st.floats(0, 1, exclude_max=True),

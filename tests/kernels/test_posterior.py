@@ -174,6 +174,16 @@ def test_a_row_of_equal_entries(kernels, count):
     np.testing.assert_allclose(statistics[0], [np.log(count) - 7, count, np.log(count / 64) - 7, 1], rtol=1e-4)
 
 
+def test_entries_on_an_edge_of_bins_count_with_the_better_one(kernels):
+    """They reach the threshold, and are kept: neither more than the limit, nor mass that nobody has counted."""
+    value, start = np.array([0.0, 0.0, 0.0, -2.0, -2.0, -1.875], np.float32), np.array([0, 6], np.int32)
+    for offset, limit, kept, edge in ((0.5, 6, 4, -1.875), (0.5, 4, 4, -1.875), (-1.0, 3, 3, -1.75)):
+        head = start, np.full(1, offset, np.float32), np.zeros(1, np.float32), value, 0.0 * value
+        for statistics in (kernels.survey_rows(*head, 1, 0.1, limit), reference.survey_rows(*head, 1, 0.1, limit)):
+            assert statistics[0, 2] == edge
+            assert np.count_nonzero(value >= statistics[0, 2]) == kept
+
+
 def test_equal_entries_share_a_fate(kernels):
     value = np.log(np.repeat([8.0, 4.0, 1.0], [1, 4, 6])).astype(np.float32)
     start, offset, window = np.array([0, len(value)], np.int32), np.array([0.5], np.float32), np.zeros(1, np.float32)

@@ -47,7 +47,8 @@ def _threshold(
     per_nat = BINS / max(window, RANGE)
     edge = -np.arange(BINS + 1) / per_nat
     p = np.exp(-depth[counts])
-    bin_of = np.minimum(np.floor(depth[counts] * per_nat), BINS - 1).astype(np.int64)
+    # What lies on the edge of two bins belongs to the better one, since the threshold is an edge that is reached.
+    bin_of = np.clip(np.ceil(depth[counts] * per_nat) - 1, 0, BINS - 1).astype(np.int64)
     mass = np.concatenate([[0.0], np.cumsum(np.bincount(bin_of, p, minlength=BINS))])
     entries = np.concatenate([[0], np.cumsum(np.bincount(bin_of, minlength=BINS))])
     within = min(int(np.ceil(window * per_nat)), BINS)
