@@ -71,6 +71,17 @@ def test_all_buffers_together_must_fit(session):
     session.array("b", (900,), np.float32)
 
 
+def test_room_to_spare_is_no_reason_to_refuse_a_buffer(session):
+    """One that grows gets a quarter more, but no more than the device grants in one buffer or has left."""
+    session.info = dataclasses.replace(session.info, global_bytes=10_000, max_alloc_bytes=8_000)
+    session.array("grows", (4_000,), np.uint8)
+    assert session.array("grows", (7_000,), np.uint8).buffer.size == 8_000
+    session.array("other", (1_000,), np.uint8)
+    assert session.array("other", (1_900,), np.uint8).buffer.size == 2_000
+    with pytest.raises(DeviceMemoryError, match=r"'other'.*at most in one buffer"):
+        session.array("other", (8_001,), np.uint8)
+
+
 def test_a_refused_buffer_leaves_the_session_in_order(session):
     """Closing it, and going on with less, both work."""
     session.array("grows", (1000,), np.uint8)

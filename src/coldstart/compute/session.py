@@ -102,8 +102,8 @@ class Session:
             self.bytes_held -= held.buffer.size
             held.buffer.release()
             del self._named[name]
-        size = max(int(wanted.nbytes * (1.25 if growing else 1.0)), 16)
-        wanted.buffer = self._allocate(name, size)
+        spare = min(wanted.nbytes // 4, self._free_bytes - wanted.nbytes) if growing else 0
+        wanted.buffer = self._allocate(name, max(wanted.nbytes + max(spare, 0), 16))
         self._named[name] = wanted
         return wanted
 
@@ -137,11 +137,16 @@ class Session:
         """Wait until the device has done all that was asked."""
         self._queue.finish()
 
+    @property
+    def _free_bytes(self) -> int:
+        """The largest buffer that would still be granted."""
+        return min(self.info.max_alloc_bytes, self.info.global_bytes - self.bytes_held)
+
     def _allocate(self, name: str, size: int) -> Any:
         import pyopencl as cl
 
         need, have = size / 2**20, self.info.global_bytes / 2**20
-        if size > self.info.max_alloc_bytes or self.bytes_held + size > self.info.global_bytes:
+        if size > self._free_bytes:
             largest = self.info.max_alloc_bytes / 2**20
             raise DeviceMemoryError(
                 f"{self.info.label} cannot hold the buffer {name!r} of {need:.0f} MiB: it has {have:.0f} MiB in all, "
