@@ -42,7 +42,7 @@
 #define TRACK 0
 #endif
 #if TURN > 24
-#define UNROLL
+#define UNROLL _Pragma("unroll 1") /* unrolled, finer levels would not fit the registers of a GPU */
 #else
 #define UNROLL _Pragma("unroll")
 #endif
