@@ -1,12 +1,14 @@
 # make demo   simulate a small particle stack, reconstruct it, and say how near to the truth it came
 # make test   linters, types, import directions and the test suite
-# Both make their own environment in .venv; all they need is make and Python 3.11 or newer.
+# make portability   the kernels on every OpenCL implementation, and through the compilers of GPUs, that are here
+# All make their own environments, .venv and .venv-intel; all they need is make and Python 3.11 or newer.
 
 VENV := .venv
 PYTHON := $(VENV)/bin/python
+INTEL := .venv-intel
 DEMO := demo
 
-.PHONY: help demo test docs clean
+.PHONY: help demo test portability docs clean
 help:
 	@sed -n 's/^# \(make.*\)/\1/p' Makefile
 
@@ -20,13 +22,20 @@ test: $(VENV)/.installed-test
 	$(PYTHON) -m mypy
 	$(VENV)/bin/lint-imports
 	$(PYTHON) -m pytest $(PYTEST_ARGS)
+	$(PYTHON) -m portability kernels --quick --on 'PoCL, pip' Oclgrind
+
+# Debian's part is in portability/packages.txt; what is missing is said in the tables.
+portability: $(VENV)/.installed-test $(INTEL)/.installed
+	$(PYTHON) -m portability kernels
+	$(PYTHON) -m portability compile
+	$(PYTHON) -m portability job
 
 docs: $(VENV)/.installed-docs
 	$(PYTHON) docs/make_parameters.py
 	$(PYTHON) -m mkdocs build --strict
 
 clean:
-	rm -rf $(VENV) $(DEMO) site dist
+	rm -rf $(VENV) $(INTEL) $(DEMO) site dist
 
 # The newest Python that is there and can make an environment with pip in it.
 $(VENV)/.made:
@@ -57,6 +66,14 @@ $(VENV)/.installed-test: $(VENV)/.installed
 	@$(PYTHON) -m pip install --quiet --group test
 	@$(PYTHON) -c 'import PyQt6.QtWidgets' || \
 	  echo "note: Qt lacks a library of the system: CONTRIBUTING.md lists what the plugin's tests need" >&2
+	@touch $@
+
+# Intel's OpenCL for CPUs, for its libraries alone.
+$(INTEL)/.installed: $(VENV)/.made
+	@echo "installing Intel's OpenCL for CPUs into $(INTEL)"
+	@rm -rf $(INTEL) && $(PYTHON) -m venv $(INTEL)
+	@$(INTEL)/bin/python -m pip install --quiet intel-opencl-rt intel-cmplr-lib-rt || \
+	  echo "note: pip has no Intel OpenCL for this machine: the tables will say so" >&2
 	@touch $@
 
 $(VENV)/.installed-docs: $(VENV)/.installed

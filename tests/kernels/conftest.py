@@ -1,12 +1,13 @@
 """The kernels on every OpenCL device that is found, under the names and arguments of their NumPy twins."""
 
+import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
 import pytest
 
-from coldstart.compute.device import list_devices
+from coldstart.compute.device import DeviceInfo, is_emulator, list_devices
 from coldstart.compute.session import Session, open_session
 from coldstart.engine import reference
 from coldstart.engine.selftest.kernels import DeviceKernels
@@ -59,7 +60,16 @@ def rows_of_all_shapes(rng: np.random.Generator) -> Callable[[list[int]], tuple[
     return make
 
 
-USABLE = [info for info in list_devices() if info.usable]
+ASKED_FOR = os.environ.get("COLDSTART_TEST_DEVICE")
+"""Part of the name, platform or driver of the only devices to test, emulators too, which are else left out."""
+
+
+def is_tested(info: DeviceInfo) -> bool:
+    text = f"{info.label} {info.driver}"
+    return info.usable and (ASKED_FOR in text if ASKED_FOR else not is_emulator(info))
+
+
+USABLE = [info for info in list_devices() if is_tested(info)]
 NO_DEVICE = pytest.param(None, marks=pytest.mark.skip(reason="there is no usable OpenCL device"), id="no device")
 
 

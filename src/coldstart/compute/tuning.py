@@ -2,8 +2,8 @@
 
 CPUs run work-groups of one item with explicit vectors and no local memory; GPUs one float an item. A work-item of the
 score kernel holds 26 * TM + 84 vectors of VW floats, of which a GPU's registers should hold the most; one of the cell
-kernels holds 2 * CHUNK floats. The presets of GPUs follow from the registers of their makers' devices and were not
-measured.
+kernels holds 2 * CHUNK floats. The presets of GPUs were not measured; they are such that no kernel spills registers to
+memory on their makers' devices (docs/devices.md).
 """
 
 from __future__ import annotations

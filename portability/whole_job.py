@@ -1,0 +1,101 @@
+"""One whole run on several implementations: how far the maps agree, and to which detail."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from dataclasses import dataclass
+from itertools import combinations
+from pathlib import Path
+
+import numpy as np
+
+from coldstart.io.mrc import read_map
+from coldstart.model.alignment import align_maps, place_map
+from coldstart.model.fsc import fourier_shell_correlation
+from coldstart.model.mask import soft_window
+from portability.implementations import IMPLEMENTATIONS, REPOSITORY, WHOLE_JOBS, Implementation
+from portability.tables import markdown_table
+
+SETS = REPOSITORY.parent / "shared" / "benchmark" / "sets.py"
+LEAST_FSC = 0.99
+WINDOW = (0.6, 0.8)
+"""Of the box's half, where the particle is."""
+
+SEED = 0
+
+
+@dataclass(frozen=True)
+class Run:
+    """A finished run."""
+
+    name: str
+    volume: np.ndarray
+    pixel_size_angstrom: float
+    resolution_angstrom: float
+    iterations: int
+
+    @property
+    def shells(self) -> int:
+        """Shells of the transform up to the finest detail that the run used."""
+        return int(len(self.volume) * self.pixel_size_angstrom / self.resolution_angstrom)
+
+
+def whole_jobs(folder: Path) -> tuple[str, bool]:
+    """Run the set `tiny` on each implementation that is here; returns a table, and whether all maps agree.
+
+    They do where their correlation stays above LEAST_FSC up to the detail to which that of two seeds on one
+    implementation does.
+    """
+    if not SETS.is_file():
+        raise SystemExit(f"no {SETS}, which simulates the set")
+    subprocess.run([sys.executable, SETS, folder / "sets", "tiny"], check=True)
+    chosen = [implementation for implementation in IMPLEMENTATIONS if implementation.name in WHOLE_JOBS]
+    runs = [_run(implementation, folder, SEED) for implementation in chosen]
+    missing = [[i.name, "not here", "", "", ""] for i, run in zip(chosen, runs, strict=True) if run is None]
+    here = [run for run in runs if run is not None]
+    other_seed = [run for run in (_run(chosen[0], folder, SEED + 1),) if run is not None]
+    seeds = [compared(here[0], run) for run in other_seed]
+    pairs = [compared(one, other) for one, other in combinations(here, 2)]
+    headings = ["runs", "iterations", "finest detail", "least FSC up to it", f"FSC above {LEAST_FSC} up to"]
+    table = markdown_table(headings, [row for row, _ in (*seeds, *pairs)] + missing)
+    reproducible = min((shells for _, shells in seeds), default=0)
+    return table, all(shells >= reproducible for _, shells in pairs)
+
+
+def correlation(one: Run, other: Run) -> np.ndarray:
+    """Fourier shell correlation of two maps, one placed on the other, from shell 1 to the finest detail of both."""
+    placed = place_map(other.volume, align_maps(other.volume, one.volume))
+    window = soft_window(len(placed), 3, *WINDOW)
+    return fourier_shell_correlation(placed * window, one.volume * window)[1 : min(one.shells, other.shells) + 1]
+
+
+def compared(one: Run, other: Run) -> tuple[list[str], int]:
+    """A row of the table, and the shells up to which the two agree."""
+    fsc = correlation(one, other)
+    below = np.flatnonzero(fsc <= LEAST_FSC)
+    agreeing = int(below[0]) if len(below) else len(fsc)
+    box = len(one.volume) * one.pixel_size_angstrom
+    runs, iterations = f"{one.name} and {other.name}", f"{one.iterations} and {other.iterations}"
+    detail, agreed = f"{box / len(fsc):.1f} Å", f"{box / max(agreeing, 1):.1f} Å"
+    return [runs, iterations, detail, f"{fsc.min():.3f}", agreed], agreeing
+
+
+def _run(implementation: Implementation, folder: Path, seed: int) -> Run | None:
+    environment = implementation.process_environment(folder)
+    device = implementation.device(environment)
+    if device is None:
+        return None
+    name = implementation.name if seed == SEED else f"the same with seed {seed}"
+    out = folder / "runs" / name
+    subprocess.run(
+        [
+            sys.executable, "-m", "coldstart", "run", folder / "sets" / "tiny" / "particles.star", "-o", out,
+            "--seed", str(seed), "--device", str(device["index"]),
+        ],
+        env=environment, check=True, stdout=subprocess.DEVNULL,
+    )  # fmt: skip
+    summary = json.loads((out / "summary.json").read_text(encoding="utf-8"))
+    volume, pixel_size = read_map(out / "volume.mrc")
+    return Run(name, volume, pixel_size, summary["resolution_angstrom"], summary["iterations"])
