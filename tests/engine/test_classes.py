@@ -18,9 +18,11 @@ from coldstart.engine.expectation import SINK_SHARE, Blending, damped
 from coldstart.engine.posing import PosedRun
 from coldstart.model.so3 import random_rotations
 from coldstart.model.state import IterationStats, PoseTable
+from coldstart.model.symmetry import point_group
 from coldstart.params import AbInitioParams
 
 BOX_ANGSTROM, INITIAL_RADIUS = 288.0, 6.0
+C1 = point_group("C1")
 
 
 def evidence_of(shares, over_noise=5.0):
@@ -166,7 +168,7 @@ def curve(radius, shells=16):
 def test_noise_is_told_by_its_halves_or_by_its_images():
     volumes = np.zeros((3, 16, 16, 16))  # what the maps show does not matter
     posed = posed_run(volumes, [curve(10), curve(2), curve(10)], log_likelihood=[5.0, 5.0, -2.0])
-    reports = class_reports(posed, BOX_ANGSTROM, INITIAL_RADIUS)
+    reports = class_reports(posed, BOX_ANGSTROM, INITIAL_RADIUS, C1)
     assert [report.is_noise for report in reports] == [False, True, True]
     assert reports[0].resolution_angstrom == pytest.approx(BOX_ANGSTROM / 9.5)
     assert [report.share for report in reports] == pytest.approx([1 / 3] * 3)
@@ -175,7 +177,7 @@ def test_noise_is_told_by_its_halves_or_by_its_images():
 def test_a_flat_map_is_told_from_its_mass():
     z, y, x = np.mgrid[-16:16, -16:16, -16:16]
     disc = ((np.hypot(x, y) < 12) & (np.abs(z) < 2)).astype(np.float32)
-    (report,) = class_reports(posed_run([disc], [curve(10)]), BOX_ANGSTROM, INITIAL_RADIUS)
+    (report,) = class_reports(posed_run([disc], [curve(10)]), BOX_ANGSTROM, INITIAL_RADIUS, C1)
     assert report.flatness < 0.1
 
 
@@ -184,7 +186,7 @@ def test_a_class_without_particles_does_not_upset_the_reports():
     volumes[0, 12:20, 10:22, 8:24] = 1.0
     posed = posed_run(volumes, [curve(10), np.zeros(16)])
     table = replace(posed.table, class_posterior=np.tile([1.0, 0.0], (20, 1)))
-    reports = class_reports(replace(posed, table=table), BOX_ANGSTROM, INITIAL_RADIUS)
+    reports = class_reports(replace(posed, table=table), BOX_ANGSTROM, INITIAL_RADIUS, C1)
     assert [report.share for report in reports] == [1.0, 0.0]
     assert [report.is_noise for report in reports] == [False, True]
 

@@ -5,7 +5,7 @@ runs several numbers of classes on the same particles and compares them; `run_st
 and says how far they agree. `resume_job`, `resume_jobs` and `resume_starts` go on with what was left.
 `check_particles` says before a run what is wrong with the particles. `read_particles` reads what `reconstruct` takes,
 from any file that the program knows. `search_poses` finds poses on a map that is there already; `pick_particles` takes
-a subset of a run's particles.
+a subset of a run's particles. `map_symmetry` says which point group a map shows, and `turn_onto_axes` brings it there.
 """
 
 from coldstart.api.check import OnCheck, OnProgress, check_particles
@@ -18,9 +18,11 @@ from coldstart.api.pose_search import PoseSearchResult, search_poses
 from coldstart.api.resume import resume_job
 from coldstart.api.series import OnJobIteration, job_folder
 from coldstart.api.starts import resume_starts, run_starts
+from coldstart.api.symmetry import MapSymmetry, TurnedMap, map_symmetry, turn_onto_axes
 from coldstart.io.particle_files import read_particles
 
 __all__ = [
+    "MapSymmetry",
     "OnCheck",
     "OnIteration",
     "OnJobIteration",
@@ -30,10 +32,12 @@ __all__ = [
     "PoseSearchResult",
     "ShouldStop",
     "ShouldSuspend",
+    "TurnedMap",
     "check_particles",
     "copy_particles",
     "job_folder",
     "kept_particles",
+    "map_symmetry",
     "pick_particles",
     "read_particles",
     "reconstruct",
@@ -45,4 +49,5 @@ __all__ = [
     "run_starts",
     "search_poses",
     "series_jobs",
+    "turn_onto_axes",
 ]

@@ -22,7 +22,7 @@ from coldstart.io.lock import FolderLock
 from coldstart.io.mrc import MrcStackSource, read_map
 from coldstart.io.results import RunFolder
 from coldstart.io.run_paths import resume_command
-from coldstart.io.run_records import ClassSummary, SearchSummary, Status, Summary
+from coldstart.io.run_records import ClassSummary, SearchSummary, Status, Summary, SymmetrySummary
 from coldstart.model.particles import Particles
 from coldstart.model.state import ClassReport, IterationStats, RunResult, Snapshot
 from coldstart.params import AbInitioParams
@@ -296,6 +296,7 @@ def _class_summary(number: int, report: ClassReport, particles: int) -> ClassSum
         particles=particles,
         flatness=report.flatness,
         is_noise=report.is_noise,
+        symmetry=None if report.symmetry is None else SymmetrySummary.of(report.symmetry),
     )
 
 

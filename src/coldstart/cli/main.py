@@ -12,6 +12,7 @@ from coldstart.cli.devices import devices
 from coldstart.cli.pick import pick
 from coldstart.cli.resume import resume
 from coldstart.cli.run import run
+from coldstart.cli.symmetry import symmetry
 from coldstart.errors import ColdstartError, RunSuspended
 
 _USER_ERROR = 2
@@ -56,5 +57,5 @@ def main() -> None:
     """
 
 
-for verb in (run, check, resume, pick, demo, devices, bench):
+for verb in (run, check, resume, pick, symmetry, demo, devices, bench):
     main.add_command(verb)

@@ -141,7 +141,7 @@ def abinitio(
         peak_device_bytes=max(session.peak_bytes, earlier_bytes),
         stopped_early=stopped,
         converged=job.has_converged(state),
-        classes=class_reports(posed, particles.box_angstrom, job.plan.initial_radius),
+        classes=class_reports(posed, particles.box_angstrom, job.plan.initial_radius, job.group),
         similarity=class_similarity_matrix(posed.volumes, COMPARED_RADII * job.plan.initial_radius),
         symmetry=job.group.name,
         notes=state.classes.notes,

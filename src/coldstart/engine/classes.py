@@ -14,6 +14,8 @@ from coldstart.engine.posing import PosedRun
 from coldstart.model.fsc import resolution_at
 from coldstart.model.shape import flatness
 from coldstart.model.state import ClassReport
+from coldstart.model.symmetry import PointGroup
+from coldstart.model.symmetry_detection import detect_symmetry
 
 MEMORY = 0.1
 """Weight of a minibatch in the running share of a class."""
@@ -123,21 +125,41 @@ class ClassWatch:
         )
 
 
-def class_reports(posed: PosedRun, box_angstrom: float, initial_radius: float) -> tuple[ClassReport, ...]:
-    """What there is to say of each class after the last pass."""
+def class_reports(
+    posed: PosedRun, box_angstrom: float, initial_radius: float, group: PointGroup
+) -> tuple[ClassReport, ...]:
+    """What there is to say of each class after the last pass.
+
+    Parameters
+    ----------
+    posed : PosedRun
+    box_angstrom : float
+        Side of the box in Å.
+    initial_radius : float
+        Of the run, in cycles a box.
+    group : PointGroup
+        Imposed on the maps; where there is none, that which they show is looked for.
+    """
     own = posed.table.class_index
     counts = np.bincount(own, minlength=len(posed.volumes))
     evidence = np.bincount(own, posed.table.log_likelihood, minlength=len(counts)) / np.maximum(counts, 1)
     holds = map_holds(posed.half_correlation, initial_radius) & (evidence > 0.0) & (counts > 0)
+    resolutions = [
+        max(resolution_at(curve, 0.5, box_angstrom), posed.stats.resolution_angstrom)
+        for curve in posed.half_correlation
+    ]
     return tuple(
         ClassReport(
             share=float(count / max(counts.sum(), 1)),
-            resolution_angstrom=max(resolution_at(curve, 0.5, box_angstrom), posed.stats.resolution_angstrom),
+            resolution_angstrom=resolution,
             half_correlation=curve,
             flatness=flatness(volume),
             is_noise=not hold,
+            symmetry=detect_symmetry(volume, box_angstrom / resolution) if hold and group.order == 1 else None,
         )
-        for volume, curve, count, hold in zip(posed.volumes, posed.half_correlation, counts, holds, strict=True)
+        for volume, curve, resolution, count, hold in zip(
+            posed.volumes, posed.half_correlation, resolutions, counts, holds, strict=True
+        )
     )
 
 

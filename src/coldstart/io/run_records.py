@@ -12,9 +12,56 @@ from typing import Any, Literal, TypeVar
 import numpy as np
 
 from coldstart.model.state import BoundAudit, IterationStats, StageCount
+from coldstart.model.symmetry_report import SymmetryReport
+
+_CANDIDATES = 6
 
 Status = Literal["running", "completed", "stopped", "suspended", "failed"]
 Record = TypeVar("Record")
+
+
+@dataclass(frozen=True, slots=True)
+class CandidateSummary:
+    """A point group that was tried on a map.
+
+    Attributes
+    ----------
+    group : str
+    correlation : float
+        Of the map with itself, under the operator of the group for which it is least.
+    axis : tuple of float
+        Direction x, y, z of an axis of the highest fold, in the map's frame.
+    """
+
+    group: str
+    correlation: float
+    axis: tuple[float, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class SymmetrySummary:
+    """What a map shows of symmetry, in `summary.json`.
+
+    Attributes
+    ----------
+    group : str
+        "C1" where no group holds.
+    is_conclusive : bool
+        False where the map is too coarse to tell.
+    candidates : tuple of CandidateSummary
+        The best of the groups that were tried, those that hold first.
+    """
+
+    group: str
+    is_conclusive: bool
+    candidates: tuple[CandidateSummary, ...] = ()
+
+    @classmethod
+    def of(cls, report: SymmetryReport) -> "SymmetrySummary":
+        """Of a whole report, whose first candidates are kept."""
+        kept = report.candidates[:_CANDIDATES]
+        candidates = (CandidateSummary(entry.group, entry.correlation, tuple(entry.axis.tolist())) for entry in kept)
+        return cls(report.group, report.is_conclusive, tuple(candidates))
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +82,8 @@ class ClassSummary:
         Least over middle mean squared extent of the map: near 1 a ball or a rod, small a disc.
     is_noise : bool
         True where the halves of the map do not even agree at the initial resolution.
+    symmetry : SymmetrySummary or None
+        What the map shows of symmetry; None where some was imposed, or the map is noise.
     """
 
     number: int
@@ -43,6 +92,7 @@ class ClassSummary:
     particles: int | None = None
     flatness: float | None = None
     is_noise: bool = False
+    symmetry: SymmetrySummary | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -221,7 +271,17 @@ def _row(values: Sequence[float | None]) -> tuple[float, ...]:
 
 
 def _class_summary(entry: Mapping[str, Any]) -> ClassSummary:
-    return ClassSummary(**_known(ClassSummary, {"number" if key == "class" else key: entry[key] for key in entry}))
+    known = _known(ClassSummary, {"number" if key == "class" else key: entry[key] for key in entry})
+    shown = known.get("symmetry")
+    known["symmetry"] = None if shown is None else _symmetry_summary(shown)
+    return ClassSummary(**known)
+
+
+def _symmetry_summary(record: Mapping[str, Any]) -> SymmetrySummary:
+    known = _known(SymmetrySummary, record)
+    candidates = (_known(CandidateSummary, entry) for entry in known.get("candidates", ()))
+    known["candidates"] = tuple(CandidateSummary(**{**entry, "axis": _row(entry["axis"])}) for entry in candidates)
+    return SymmetrySummary(**known)
 
 
 def _read(kind: type[Record], record: Mapping[str, Any]) -> Record:

@@ -67,14 +67,35 @@ def align_maps(moving: NDArray[np.floating], fixed: NDArray[np.floating]) -> Pla
     return _best_placement(_Moving(moving, finest, _COARSE_RADIUS), MapSpectrum(fixed, finest), stages)
 
 
-def place_map(moving: NDArray[np.floating], placement: Placement) -> FloatArray:
-    """`moving`, (n, n, n) [z, y, x], in the frame of the map that it was aligned to; cut at the Nyquist radius."""
+_STILL = np.eye(3)[None]
+
+
+def place_map(
+    moving: NDArray[np.floating], placement: Placement, operators: NDArray[np.float64] = _STILL
+) -> FloatArray:
+    """A map in the frame of the one that it was aligned to, cut at the Nyquist radius.
+
+    Parameters
+    ----------
+    moving : (n, n, n) float, [z, y, x]
+    placement : Placement
+    operators : (G, 3, 3) float64
+        Rotations under which the placed map is averaged, such as those of a point group; by default it is left alone.
+
+    Returns
+    -------
+    (n, n, n) float64
+    """
     n = moving.shape[0]
     spectrum = MapSpectrum(flip_map(moving, MIRROR_AXIS) if placement.mirrored else moving, n // 2)
     points = _half_space(n)
     inside = np.linalg.norm(points, axis=1) < n // 2
     values = np.zeros(len(points), dtype=np.complex128)
-    values[inside] = spectrum.placed(points[inside], placement.rotation, placement.shift_voxels)
+    for operator in operators:
+        values[inside] += spectrum.placed(
+            points[inside], operator @ placement.rotation, operator @ placement.shift_voxels
+        )
+    values /= len(operators)
     placed = np.fft.irfftn(values.reshape(n, n, n // 2 + 1), s=(n, n, n), axes=(0, 1, 2))
     return np.asarray(np.fft.fftshift(placed))
 

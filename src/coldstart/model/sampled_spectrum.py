@@ -52,6 +52,10 @@ class Ball:
         rms = np.sqrt((values.real**2 + values.imag**2) @ self._mean_of_shell)
         return np.asarray(values / np.maximum(rms, 1e-30)[..., self._shell])
 
+    def uneven(self, values: ComplexArray) -> ComplexArray:
+        """Values (..., M) less the mean of their shell, which is that of the spherical average of a map, flattened."""
+        return self.flatten(values - (values.real @ self._mean_of_shell)[..., self._shell])
+
 
 @lru_cache(maxsize=4)
 def ball_of(radius: int) -> Ball:

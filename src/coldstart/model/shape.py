@@ -31,6 +31,19 @@ def flatness(volume: NDArray[np.floating]) -> float:
     return float(min(least / middle, 1.0)) if middle > 0.0 else 1.0
 
 
+def centre_of_mass(volume: NDArray[np.floating]) -> NDArray[np.float64]:
+    """Centre of the mass, (3,) float64 x, y, z in voxels from voxel n // 2; 0 where there is no mass."""
+    mass = np.maximum(volume - _THRESHOLD_FRACTION * max(float(volume.max()), 0.0), 0.0).astype(np.float64)
+    axis = np.arange(volume.shape[0]) - volume.shape[0] // 2
+    moment = np.array([mass.sum(axis=others) @ axis for others in ((0, 1), (0, 2), (1, 2))])
+    return np.asarray(moment / max(float(mass.sum()), 1e-30))
+
+
+def diameter_voxels(volume: NDArray[np.floating]) -> float:
+    """Diameter of the ball whose mean squared extent is that of a map's mass."""
+    return float(2.0 * np.sqrt(5.0 / 3.0 * _mean_squared_extents(volume).sum()))
+
+
 def _mean_squared_extents(volume: NDArray[np.floating]) -> NDArray[np.float64]:
     """Eigenvalues (3,) of the covariance matrix of the mass, ascending, in voxels²; 0 where there is no mass."""
     highest = float(volume.max())

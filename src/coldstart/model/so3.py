@@ -110,3 +110,23 @@ def random_rotations(rng: np.random.Generator, n: int) -> Matrices:
     """Rotation matrices (n, 3, 3) float64, uniform over all rotations."""
     quaternions = rng.standard_normal((n, 4))
     return np.asarray(Rotation.from_quat(quaternions).as_matrix(), dtype=np.float64).reshape(n, 3, 3)
+
+
+def frames_about(axes: ArrayLike) -> Matrices:
+    """Rotations that bring axes onto z.
+
+    Parameters
+    ----------
+    axes : (N, 3) float
+        Unit vectors x, y, z.
+
+    Returns
+    -------
+    (N, 3, 3) float64
+        Rows are right-handed frames whose third is the axis; where the first points is of no account.
+    """
+    z = np.asarray(axes, dtype=np.float64).reshape(-1, 3)
+    aside = np.where(np.abs(z[:, :1]) < 0.6, [[1.0, 0.0, 0.0]], [[0.0, 1.0, 0.0]])
+    x = np.cross(aside, z)
+    x /= np.linalg.norm(x, axis=1, keepdims=True)
+    return np.stack([x, np.cross(z, x), z], axis=1)

@@ -7,6 +7,8 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from coldstart.model.symmetry_report import SymmetryReport
+
 MIN_CONFIDENCE = 0.6
 """A particle whose most probable class has less of its posterior is of low confidence."""
 
@@ -250,6 +252,8 @@ class ClassReport:
         Least over middle mean squared extent of the map's mass (model/shape.py): near 1 a ball or a rod, small a disc.
     is_noise : bool
         True where the halves do not even agree at the initial resolution.
+    symmetry : SymmetryReport or None
+        What the map shows of symmetry; None where some was imposed, or the map is noise.
     """
 
     share: float
@@ -257,6 +261,7 @@ class ClassReport:
     half_correlation: NDArray[np.float64]
     flatness: float
     is_noise: bool
+    symmetry: SymmetryReport | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,6 @@
 """What to try where a map came out badly: for the report, and as notes for summary.json and the terminal."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from coldstart.model.shape import FLAT_RATIO
@@ -22,7 +22,7 @@ class Advice:
 
 
 def run_advice(result: RunResult) -> list[Advice]:
-    """Advice on classes of noise, flat maps, empty classes and duplicates; none where all went well."""
+    """Advice on classes of noise, flat maps, empty classes, duplicates and symmetry; none where all is well."""
     numbered = list(enumerate(class_flags(result), 1))
     found = {flag: [number for number, own in numbered if flag in own] for flag in ("noise", "flat", "empty")}
     several = len(result.volumes) > 1
@@ -35,6 +35,8 @@ def run_advice(result: RunResult) -> list[Advice]:
         advice.append(_empty_advice(found["empty"]))
     if pairs := alike_pairs(result):
         advice.append(_alike_advice(pairs))
+    if symmetric := _symmetric(result):
+        advice.append(_symmetry_advice(symmetric, several))
     return advice
 
 
@@ -83,6 +85,26 @@ def _alike_advice(pairs: Sequence[Pair]) -> Advice:
     return Advice(
         f"Classes {named} may be the same structure, by the correlation of their maps in the better of both hands.",
         "Fewer classes may do; two conformations of one particle come out alike as well.",
+    )
+
+
+def _symmetric(result: RunResult) -> dict[int, str]:
+    """The point group that a map shows, by the number of its class; those alone that show one."""
+    shown = {number: report.symmetry for number, report in enumerate(result.classes, 1)}
+    return {number: found.group for number, found in shown.items() if found is not None and found.group != "C1"}
+
+
+def _symmetry_advice(groups: Mapping[int, str], several: bool) -> Advice:
+    first = next(iter(groups.values()))
+    if several:
+        named = listed(f"{group} (class {number})" for number, group in groups.items())
+        seen = f"Maps show symmetry that was not imposed: {named}."
+    else:
+        seen = f"The map shows the symmetry {first}, which was not imposed."
+    return Advice(
+        seen,
+        f"A run with --symmetry {first} makes the most of the particles; coldstart symmetry turns a map and its poses "
+        "onto the axes.",
     )
 
 

@@ -14,6 +14,7 @@ from coldstart.report.evolution import map_views
 from coldstart.report.pictures import view_uris
 from coldstart.report.similarity import alike_pairs
 from coldstart.report.svg import class_css
+from coldstart.report.symmetry import SymmetryRow, symmetry_rows, symmetry_sentence
 from coldstart.report.text import percent_text, resolution_text
 
 _ALONE_PX, _CARD_PX = 256, 160
@@ -41,6 +42,10 @@ class ClassCard:
         Histogram of the class posterior and map of the viewing directions of its particles, as SVG.
     doubtful : str or None
         How many of its particles have a class posterior below MIN_CONFIDENCE.
+    symmetry : str or None
+        What its map shows of symmetry, in a sentence; None where that was not looked for.
+    symmetry_rows : list of SymmetryRow
+        The best of the groups that were tried.
     """
 
     number: int
@@ -54,6 +59,8 @@ class ClassCard:
     posterior: str | None
     directions: str | None
     doubtful: str | None
+    symmetry: str | None
+    symmetry_rows: list[SymmetryRow]
 
 
 def class_cards(result: RunResult) -> list[ClassCard]:
@@ -97,6 +104,7 @@ def _card(result: RunResult, index: int, flags: list[str]) -> ClassCard:
     poses = result.poses.rows(result.poses.class_index == index)
     posterior = poses.class_posterior[:, index]
     shown = len(posterior) > 0 and not alone
+    symmetry = result.classes[index].symmetry if index < len(result.classes) else None
     return ClassCard(
         number=index + 1,
         colour=class_css(index),
@@ -109,4 +117,6 @@ def _card(result: RunResult, index: int, flags: list[str]) -> ClassCard:
         posterior=posterior_svg(posterior, index) if shown else None,
         directions=direction_svg(poses.euler_deg, small=True) if shown else None,
         doubtful=f"{np.count_nonzero(posterior < MIN_CONFIDENCE):,}" if shown else None,
+        symmetry=None if symmetry is None else symmetry_sentence(symmetry),
+        symmetry_rows=[] if symmetry is None else symmetry_rows(symmetry),
     )

@@ -14,7 +14,7 @@ from coldstart.report.pictures import scale_bar
 from coldstart.report.search import search_section
 from coldstart.report.similarity import similarity_matrix
 from coldstart.report.templates import render_template
-from coldstart.report.text import bytes_text, duration_text, resolution_text
+from coldstart.report.text import bytes_text, duration_text, listed, resolution_text
 
 
 def render_report(content: ReportContent) -> str:
@@ -82,10 +82,18 @@ def _facts(content: ReportContent) -> list[tuple[str, str]]:
         ("Peak device memory", bytes_text(result.peak_device_bytes)),
         ("Image visits", f"{visits:,}"),
         ("Box", f"{volume.shape[-1]} px of {result.pixel_size_angstrom:g} Å ({content.box_angstrom:.0f} Å)"),
-        ("Symmetry", "none imposed (C1)" if result.symmetry == "C1" else f"{result.symmetry}, imposed on the maps"),
+        ("Symmetry", _symmetry(result)),
         ("Ended", _ending(result)),
         ("Program", f"coldstart {content.version}"),
     ]
+
+
+def _symmetry(result: RunResult) -> str:
+    if result.symmetry != "C1":
+        return f"{result.symmetry}, imposed on the maps"
+    shown = [report.symmetry.group for report in result.classes if report.symmetry is not None]
+    groups = list(dict.fromkeys(group for group in shown if group != "C1"))
+    return f"none imposed (C1); shown: {listed(groups)}" if groups else "none imposed (C1)"
 
 
 def _ending(result: RunResult) -> str:
