@@ -17,9 +17,9 @@ from coldstart.api.record import is_snapshot_iteration
 from coldstart.api.usage import Usage, peak_host_bytes
 from coldstart.engine import abinitio as engine
 from coldstart.errors import DeviceError, OutputError, ParticleFileError
+from coldstart.io.class_records import ClassSummary
 from coldstart.io.particle_files import read_particles
 from coldstart.io.results import RunFolder
-from coldstart.io.run_records import ClassSummary
 from coldstart.model.particles import Particles
 from coldstart.model.state import BoundAudit, RunResult, Snapshot
 

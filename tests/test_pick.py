@@ -10,10 +10,11 @@ import pytest
 from coldstart.api import PickedClass, copy_particles, pick_particles
 from coldstart.demo.files import DemoSet, write_demo_set
 from coldstart.errors import ColdstartError, OutputError, ParameterError, ParticleFileError
+from coldstart.io.class_records import ClassSummary
 from coldstart.io.inputs import Inputs, write_inputs
 from coldstart.io.particle_files import read_particles
 from coldstart.io.results import RunFolder
-from coldstart.io.run_records import ClassSummary, Summary
+from coldstart.io.run_records import Summary
 from coldstart.io.star_text import read_blocks
 from coldstart.model.state import RunResult
 from coldstart.params import AbInitioParams

@@ -10,10 +10,11 @@ import pytest
 from coldstart.api import map_symmetry, turn_onto_axes
 from coldstart.demo.files import write_demo_set
 from coldstart.errors import ColdstartError, OutputError, ParameterError
+from coldstart.io.class_records import ClassSummary
 from coldstart.io.mrc import read_map, write_map
 from coldstart.io.particle_files import read_particles
 from coldstart.io.results import RunFolder
-from coldstart.io.run_records import ClassSummary, Summary
+from coldstart.io.run_records import Summary
 from coldstart.io.star_poses import read_poses
 from coldstart.io.star_text import read_blocks
 from coldstart.model.projection import MapProjector

@@ -4,7 +4,8 @@ from pathlib import Path
 from coldstart.cli.demo import agreement_text
 from coldstart.cli.outcome import comparison_text, outcome_text
 from coldstart.demo.compare import Agreement
-from coldstart.io.run_records import ClassSummary, Summary
+from coldstart.io.class_records import ClassSummary
+from coldstart.io.run_records import Summary
 from coldstart.model.state import BoundAudit
 
 SUMMARY = Summary(

@@ -8,8 +8,9 @@ from click.testing import CliRunner, Result
 from coldstart.api import PickedClass, PickedParticles
 from coldstart.cli.main import main
 from coldstart.cli.pick import picked_text
+from coldstart.io.class_records import ClassSummary
 from coldstart.io.results import RunFolder
-from coldstart.io.run_records import ClassSummary, Summary
+from coldstart.io.run_records import Summary
 from coldstart.io.star_text import read_blocks
 from coldstart.model.particles import CarriedTable, Particles
 from coldstart.model.state import RunResult

@@ -157,7 +157,8 @@ def posed_run(volumes, curves, log_likelihood=5.0):
         learning_rate=0.1, noise_scale=1.0, ess_rotations=1.0, ess_poses=1.0, ess_fraction=0.1, angular_step_deg=3.75,
         log_likelihood=1.0, map_change=0.1, image_visits=count, sampled_fraction=0.0, seconds=1.0,
     )  # fmt: skip
-    return PosedRun(table, np.asarray(volumes, np.float32), np.asarray(curves), stats)
+    volumes = np.asarray(volumes, np.float32)
+    return PosedRun(table, volumes, np.asarray(curves), stats, np.stack([volumes, volumes], axis=1))
 
 
 def curve(radius, shells=16):

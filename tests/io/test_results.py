@@ -8,10 +8,11 @@ import numpy as np
 import pytest
 
 from coldstart.errors import OutputError
+from coldstart.io.class_records import CandidateSummary, ClassSummary, HalfSummary, OrientationSummary, SymmetrySummary
 from coldstart.io.mrc import read_map
 from coldstart.io.particle_files import read_particles
 from coldstart.io.results import RunFolder
-from coldstart.io.run_records import ClassSummary, SearchSummary, Summary
+from coldstart.io.run_records import SearchSummary, Summary
 from coldstart.model.state import BoundAudit, IterationStats, Snapshot, StageCount
 from coldstart.params import AbInitioParams
 
@@ -198,6 +199,10 @@ def test_summary_has_its_keys_from_the_start(folder):
 
 
 def test_summary_round_trip(folder):
+    halves = HalfSummary(False, 12.0, 14.5, 13.0, 15.5, 0.1, masked=(1.0, 0.9), unmasked=(1.0, 0.8))
+    axes = (0.0, 0.6, 0.8), (0.0, 0.8, 0.6)
+    views = OrientationSummary(True, 0.6, 0.7, 0.9, 0.15, *axes, 3.6, 0.7, (1.0, 0.0, 0.0), 14.0, 12.0)
+    shown = SymmetrySummary("C3", True, (CandidateSummary("C3", 0.9, (0.0, 0.6, 0.8)),))
     summary = Summary(
         status="completed",
         seed=5,
@@ -206,7 +211,10 @@ def test_summary_round_trip(folder):
         particles_used=10,
         symmetry="D7",
         resolution_angstrom=12.0,
-        classes=(ClassSummary(1, 14.2, 0.75, 6, 0.9), ClassSummary(2, None, 0.25, 2, 0.5, is_noise=True)),
+        classes=(
+            ClassSummary(1, 14.2, 0.75, 6, 0.9, halves=halves, symmetry=shown, orientation=views),
+            ClassSummary(2, None, 0.25, 2, 0.5, is_noise=True),
+        ),
         class_similarity=((1.0, 0.5), (0.5, 1.0)),
         converged=True,
         search=SearchSummary(0.001, 0.5, 0.02, 0.25, 3.75),
@@ -224,8 +232,38 @@ def test_summary_round_trip(folder):
         "particles": 6,
         "flatness": 0.9,
         "is_noise": False,
+        "halves": {
+            "independent": False,
+            "masked_0143_angstrom": 12.0,
+            "masked_05_angstrom": 14.5,
+            "unmasked_0143_angstrom": 13.0,
+            "unmasked_05_angstrom": 15.5,
+            "mask_share": 0.1,
+            "masked": [1.0, 0.9],
+            "unmasked": [1.0, 0.8],
+        },
+        "symmetry": {
+            "group": "C3",
+            "is_conclusive": True,
+            "candidates": [{"group": "C3", "correlation": 0.9, "axis": [0.0, 0.6, 0.8]}],
+        },
+        "orientation": {
+            "misses_views": True,
+            "efficiency": 0.6,
+            "compensation": 0.7,
+            "filled": 0.9,
+            "least_sampling": 0.15,
+            "least_axis": [0.0, 0.6, 0.8],
+            "main_view": [0.0, 0.8, 0.6],
+            "main_density": 3.6,
+            "cone_ratio": 0.7,
+            "worst_axis": [1.0, 0.0, 0.0],
+            "worst_angstrom": 14.0,
+            "best_angstrom": 12.0,
+        },
     }
     assert classes[1]["is_noise"]
+    assert classes[1]["halves"] is None
 
 
 def test_summary_names_the_figures_of_the_search_and_of_its_audit(folder):
@@ -386,6 +424,22 @@ def test_result_of_several_classes_with_all_particles(folder, small_set, made_up
     particles, source = read_particles(small_set)
     folder.write_result(particles, made_up_result(np.array([[0.9, 0.1], [0.2, 0.8], [1.0, 0.0]])), source)
     assert files(folder) == TWO_CLASSES
+
+
+def test_half_maps_are_written_in_the_box_of_the_map(folder, small_set, made_up_result):
+    particles, source = read_particles(small_set)
+    rng = np.random.default_rng(0)
+    result = made_up_result(np.full((3, 2), 0.5))
+    box = result.volumes.shape[-1]
+    halves = rng.normal(size=(2, 2, box - 2, box - 2, box - 2)).astype(np.float32)
+    folder.write_result(particles, replace(result, half_volumes=halves), source)
+    names = {f"volume_class_{number}_half{half}.mrc" for number in (1, 2) for half in (1, 2)}
+    assert files(folder) == TWO_CLASSES | names
+    volume, voxel_size = read_map(folder.half_path(2, 2, 1))
+    assert volume.shape == (box,) * 3
+    assert voxel_size == pytest.approx(result.pixel_size_angstrom)
+    # In the grey scale of the map: the engine's values times the side of the box, and its voxels the fewer.
+    assert volume.sum() == pytest.approx(halves[1, 0].sum() * box, rel=1e-3)
 
 
 def test_snapshots_are_in_the_archive_too(folder, small_set, made_up_result):

@@ -5,9 +5,10 @@ from pathlib import Path
 
 import pytest
 
+from coldstart.io.class_records import ClassSummary
 from coldstart.io.opened_run import MapFile, OpenedRun
 from coldstart.io.results import RunFolder
-from coldstart.io.run_records import ClassSummary, Summary
+from coldstart.io.run_records import Summary
 from coldstart.plugin.run_words import class_flags, facts, notes, status_sentence, summary_html
 
 DONE = Summary(

@@ -6,6 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from coldstart.model.half_report import HalfReport
 from coldstart.model.particles import Ctf
 from coldstart.model.state import ClassReport, IterationStats, PoseTable, RunResult, Snapshot, StageCount
 from coldstart.params import AbInitioParams
@@ -50,7 +51,9 @@ def made_up_poses(classes: list[int], class_count: int) -> PoseTable:
 
 
 def made_up_report(**changes: object) -> ClassReport:
-    return replace(ClassReport(0.5, 14.0, np.linspace(1.0, 0.0, SIDE // 2), 0.8, is_noise=False), **changes)
+    curve = np.linspace(1.0, 0.0, SIDE // 2)
+    halves = HalfReport(unmasked=curve**2, masked=curve, mask_share=0.08)
+    return replace(ClassReport(0.5, 14.0, curve, 0.8, is_noise=False, halves=halves), **changes)
 
 
 def made_up_result(class_count: int = 1, classes: list[int] | None = None, **changes: object) -> RunResult:

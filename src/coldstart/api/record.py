@@ -16,13 +16,14 @@ from coldstart.api.checkpoint import CheckpointKeeper
 from coldstart.api.drive import OnIteration, ShouldStop
 from coldstart.api.usage import Usage
 from coldstart.errors import OutputError, RunSuspended
+from coldstart.io.class_records import ClassSummary, HalfSummary, OrientationSummary, SymmetrySummary
 from coldstart.io.files import remove_file, write_text_atomically
 from coldstart.io.inputs import write_inputs
 from coldstart.io.lock import FolderLock
 from coldstart.io.mrc import MrcStackSource, read_map
 from coldstart.io.results import RunFolder
 from coldstart.io.run_paths import resume_command
-from coldstart.io.run_records import ClassSummary, SearchSummary, Status, Summary, SymmetrySummary
+from coldstart.io.run_records import SearchSummary, Status, Summary
 from coldstart.model.particles import Particles
 from coldstart.model.state import ClassReport, IterationStats, RunResult, Snapshot
 from coldstart.params import AbInitioParams
@@ -284,11 +285,12 @@ class JobRecord:
 def _class_summaries(result: RunResult) -> tuple[ClassSummary, ...]:
     counts = np.bincount(result.poses.class_index, minlength=len(result.volumes)).tolist()
     numbered = enumerate(zip(result.classes, counts, strict=True), 1)
-    return tuple(_class_summary(number, report, count) for number, (report, count) in numbered)
+    return tuple(_class_summary(number, report, count, result) for number, (report, count) in numbered)
 
 
-def _class_summary(number: int, report: ClassReport, particles: int) -> ClassSummary:
-    resolution = report.resolution_angstrom
+def _class_summary(number: int, report: ClassReport, particles: int, result: RunResult) -> ClassSummary:
+    resolution, halves = report.resolution_angstrom, report.halves
+    box_angstrom = result.volumes.shape[-1] * result.pixel_size_angstrom
     return ClassSummary(
         number=number,
         resolution_angstrom=resolution if math.isfinite(resolution) else None,
@@ -296,7 +298,9 @@ def _class_summary(number: int, report: ClassReport, particles: int) -> ClassSum
         particles=particles,
         flatness=report.flatness,
         is_noise=report.is_noise,
+        halves=None if halves is None else HalfSummary.of(halves, box_angstrom, result.resolution_angstrom),
         symmetry=None if report.symmetry is None else SymmetrySummary.of(report.symmetry),
+        orientation=None if report.orientation is None else OrientationSummary.of(report.orientation, box_angstrom),
     )
 
 

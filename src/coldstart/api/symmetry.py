@@ -7,10 +7,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from coldstart.errors import OutputError, ParameterError
+from coldstart.io.class_records import ClassSummary
 from coldstart.io.mrc import read_map, write_map
 from coldstart.io.opened_run import is_run_folder
 from coldstart.io.results import RunFolder, check_unused, make_folder
-from coldstart.io.run_records import ClassSummary
 from coldstart.io.star_columns import ANGLE_LABELS, ORIGIN_LABELS, decimal
 from coldstart.io.star_poses import read_poses
 from coldstart.io.star_subset import particle_block, write_subset

@@ -5,9 +5,10 @@ from pathlib import Path
 
 import rich_click as click
 
+from coldstart.io.class_records import ClassSummary
 from coldstart.io.results import RunFolder
 from coldstart.io.run_paths import resume_command
-from coldstart.io.run_records import ClassSummary, Summary
+from coldstart.io.run_records import Summary
 from coldstart.model.starts import ConsensusRecord
 from coldstart.model.state import BoundAudit
 from coldstart.report.text import bytes_text, duration_text, listed, percent_text, resolution_text

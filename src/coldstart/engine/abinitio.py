@@ -145,6 +145,7 @@ def abinitio(
         similarity=class_similarity_matrix(posed.volumes, COMPARED_RADII * job.plan.initial_radius),
         symmetry=job.group.name,
         notes=state.classes.notes,
+        half_volumes=posed.half_volumes,
     )
 
 

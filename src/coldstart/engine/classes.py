@@ -11,7 +11,10 @@ from scipy.special import logsumexp, softmax
 from coldstart.engine.expectation import SINK_SHARE, Blending
 from coldstart.engine.monitor import map_holds
 from coldstart.engine.posing import PosedRun
+from coldstart.model.directions import viewing_directions
 from coldstart.model.fsc import resolution_at
+from coldstart.model.half_maps import compare_halves, soft_mask
+from coldstart.model.orientation import orientation_report
 from coldstart.model.shape import flatness
 from coldstart.model.state import ClassReport
 from coldstart.model.symmetry import PointGroup
@@ -144,22 +147,31 @@ def class_reports(
     counts = np.bincount(own, minlength=len(posed.volumes))
     evidence = np.bincount(own, posed.table.log_likelihood, minlength=len(counts)) / np.maximum(counts, 1)
     holds = map_holds(posed.half_correlation, initial_radius) & (evidence > 0.0) & (counts > 0)
-    resolutions = [
-        max(resolution_at(curve, 0.5, box_angstrom), posed.stats.resolution_angstrom)
-        for curve in posed.half_correlation
-    ]
+    shares = counts / max(int(counts.sum()), 1)
     return tuple(
-        ClassReport(
-            share=float(count / max(counts.sum(), 1)),
-            resolution_angstrom=resolution,
-            half_correlation=curve,
-            flatness=flatness(volume),
-            is_noise=not hold,
-            symmetry=detect_symmetry(volume, box_angstrom / resolution) if hold and group.order == 1 else None,
+        _class_report(
+            posed, number, float(shares[number]), box_angstrom, initial_radius, group, is_noise=not holds[number]
         )
-        for volume, curve, resolution, count, hold in zip(
-            posed.volumes, posed.half_correlation, resolutions, counts, holds, strict=True
-        )
+        for number in range(len(counts))
+    )
+
+
+def _class_report(
+    posed: PosedRun, number: int, share: float, box_angstrom: float, initial_radius: float, group: PointGroup, *,
+    is_noise: bool,
+) -> ClassReport:  # fmt: skip
+    volume, halves, curve = posed.volumes[number], posed.half_volumes[number], posed.half_correlation[number]
+    resolution = max(resolution_at(curve, 0.5, box_angstrom), posed.stats.resolution_angstrom)
+    mask = soft_mask(halves.mean(axis=0), initial_radius)
+    report = ClassReport(share, resolution, curve, flatness(volume), is_noise, compare_halves(halves, mask))
+    if is_noise:
+        return report
+    own = posed.table.used & (posed.table.class_index == number)
+    views = viewing_directions(posed.table.euler_deg[own]) @ group.operators
+    return replace(
+        report,
+        symmetry=detect_symmetry(volume, box_angstrom / resolution) if group.order == 1 else None,
+        orientation=orientation_report(views.reshape(-1, 3), halves * mask, posed.stats.fourier_radius),
     )
 
 

@@ -89,7 +89,8 @@ def pose_all(parts: RunParts, state: RunState, last: IterationStats, pause: Call
         radius,
     )
     volumes = updater.solution(halves[0] + halves[1], radius)
-    return PosedRun(table, volumes, correlation, replace(stats, seconds=time.perf_counter() - began))
+    half_volumes = np.stack([updater.unwindowed(half, radius) for half in halves], axis=1)
+    return PosedRun(table, volumes, correlation, replace(stats, seconds=time.perf_counter() - began), half_volumes)
 
 
 def _particles(parts: RunParts, state: RunState) -> tuple[NDArray[np.int64], NDArray[np.int64]]:

@@ -57,12 +57,15 @@ class PosedRun:
     half_correlation : (K, side // 2) float64
         Fourier shell correlation of the maps of every other minibatch.
     stats : IterationStats
+    half_volumes : (K, 2, side, side, side) float32
+        The maps of every other minibatch, with all that is around the particle.
     """
 
     table: PoseTable
     volumes: NDArray[np.float32]
     half_correlation: NDArray[np.float64]
     stats: IterationStats
+    half_volumes: NDArray[np.float32]
 
 
 def pose_in_minibatches(

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from coldstart.engine.gradient import Gradient
 from coldstart.engine.symmetrizer import INSERTION_PADDING, Symmetrizer
-from coldstart.model.fourier import radius_grid, resize_spectrum, spectrum_of, trilinear_envelope, volume_of
+from coldstart.model.fourier import radius_grid, resampled, resize_spectrum, spectrum_of, trilinear_envelope, volume_of
 from coldstart.model.fsc import fourier_shell_correlation
 from coldstart.model.mask import radius_px, soft_window
 from coldstart.model.symmetry import PointGroup
@@ -139,11 +139,15 @@ class MapUpdater:
 
     def solution(self, gradient: Gradient, radius: float) -> NDArray[np.float32]:
         """The maps of one gradient alone, not clipped at zero, (K, side, side, side) float32."""
+        volumes = self.unwindowed(gradient, radius)
+        return volumes * self._window if self._params.window_volume else volumes
+
+    def unwindowed(self, gradient: Gradient, radius: float) -> NDArray[np.float32]:
+        """The same with all that is around the particle."""
         volumes = []
         for numerator, denominator in zip(gradient.numerator, gradient.denominator, strict=True):
             volume = volume_of(self._solve(numerator, denominator, radius)) / self._insertion_envelope
-            volume -= self._solvent_level(volume)
-            volumes.append(volume * self._window if self._params.window_volume else volume)
+            volumes.append(volume - self._solvent_level(volume))
         return np.stack(volumes).astype(np.float32)
 
     def sliceable(self, volumes: NDArray[np.float32]) -> NDArray[np.complex64]:
@@ -211,7 +215,7 @@ def resize_maps(volumes: NDArray[np.float32], side: int) -> NDArray[np.float32]:
     """Maps (K, n, n, n) on another grid over the same box, their spectra unchanged."""
     if side == volumes.shape[1]:
         return volumes
-    return np.stack([volume_of(resize_spectrum(spectrum_of(volume), side)) for volume in volumes])
+    return np.stack([resampled(volume, side) for volume in volumes])
 
 
 def enlarge(volumes: NDArray[np.float32], box: int) -> NDArray[np.float32]:

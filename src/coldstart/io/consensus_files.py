@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from coldstart.io.files import write_text_atomically
-from coldstart.io.run_records import plain
+from coldstart.io.json_records import plain
 from coldstart.io.star_columns import LABEL, decimal
 from coldstart.io.star_subset import particle_block, write_subset
 from coldstart.io.star_text import read_blocks

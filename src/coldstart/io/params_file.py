@@ -6,7 +6,7 @@ from typing import Any
 
 from coldstart.errors import ParameterError
 from coldstart.io.files import write_text_atomically
-from coldstart.io.run_records import plain
+from coldstart.io.json_records import plain
 from coldstart.params import AbInitioParams
 
 

@@ -13,6 +13,7 @@ from coldstart.io.files import atomic_path, remove_file
 from coldstart.io.mrc import MrcStackSource, write_map
 from coldstart.io.run_paths import RunPaths
 from coldstart.io.star_write import write_particles, write_unused
+from coldstart.model.fourier import resampled
 from coldstart.model.hand import flip_map, flip_poses
 from coldstart.model.particles import Particles
 from coldstart.model.state import RunResult
@@ -39,6 +40,17 @@ def write_maps(paths: RunPaths, result: RunResult) -> None:
         write_map(paths.volume_path(number, classes), volume, result.pixel_size_angstrom)
         mirrored = flip_map(volume, axis)
         write_map(paths.volume_path(number, classes, flipped=True), mirrored, result.pixel_size_angstrom)
+
+
+def write_halves(paths: RunPaths, result: RunResult) -> None:
+    """Write the two half maps of each class, in the box and the grey scale of the map; none where there are none."""
+    if result.half_volumes is None:
+        return
+    classes, box = len(result.volumes), result.volumes.shape[-1]
+    for number, halves in enumerate(result.half_volumes, 1):
+        for half, volume in enumerate(halves, 1):
+            enlarged = resampled(volume, box) * np.float32(box)
+            write_map(paths.half_path(number, classes, half), enlarged, result.pixel_size_angstrom)
 
 
 def write_tables(

@@ -9,6 +9,7 @@
     all_volumes.zip                  the same maps in one file, volume_class_N_iteration_NNNNN.mrc
     volume.mrc                       the map; volume_class_N.mrc where there are several classes
     volume_flipped.mrc               its mirror image; volume_class_N_flipped.mrc
+    volume_half1.mrc, _half2.mrc     the same from half of the particles each; volume_class_N_half1.mrc, _half2.mrc
     particles.star                   the particles that have a pose; particles_all_classes.star
     particles_flipped.star           the same with the poses on the mirror image; particles_all_classes_flipped.star
     particles_class_N.star           those of each class, where there are several
@@ -34,7 +35,14 @@ from coldstart.io.files import cannot_write, is_temporary, remove_temporary_file
 from coldstart.io.lock import LOCK_NAME
 from coldstart.io.mrc import MrcStackSource, write_map
 from coldstart.io.params_file import write_params_file
-from coldstart.io.result_files import SnapshotFile, write_archive, write_datasets, write_maps, write_tables
+from coldstart.io.result_files import (
+    SnapshotFile,
+    write_archive,
+    write_datasets,
+    write_halves,
+    write_maps,
+    write_tables,
+)
 from coldstart.io.run_paths import RunPaths
 from coldstart.io.run_records import (
     Summary,
@@ -148,6 +156,7 @@ class RunFolder(RunPaths):
             If a file cannot be written.
         """
         write_maps(self, result)
+        write_halves(self, result)
         write_tables(self, particles, result, source)
         if particles.records is not None and source is not None:
             write_datasets(self, particles, result, source, invert=False)

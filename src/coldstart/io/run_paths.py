@@ -51,6 +51,11 @@ class RunPaths:
         number = "" if classes == 1 else f"_class_{class_number}"
         return self.path / f"volume{number}{_hand(flipped)}.mrc"
 
+    def half_path(self, class_number: int, classes: int, half: int) -> Path:
+        """Map of a class from one half of its particles, 1 or 2: programs find the other by its name."""
+        number = "" if classes == 1 else f"_class_{class_number}"
+        return self.path / f"volume{number}_half{half}.mrc"
+
     def table_path(self, classes: int, *, flipped: bool = False) -> Path:
         """Table of every particle that has a pose, in a run with this many classes, or with the other hand's poses."""
         name = "particles" if classes == 1 else "particles_all_classes"

@@ -1,98 +1,16 @@
-"""What a run folder says about its run in JSON: the records, and how each is written and read.
+"""What a run folder says about its run in JSON: the records, and how each is written and read (`json_records`)."""
 
-Reading is lenient about age: a key that an older version did not write takes its default, and one that a newer version
-added is passed over.
-"""
-
-import math
 from collections.abc import Mapping, Sequence
-from dataclasses import MISSING, asdict, dataclass, fields
-from typing import Any, Literal, TypeVar
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
 
 import numpy as np
 
+from coldstart.io.class_records import ClassSummary, class_summary
+from coldstart.io.json_records import finite_or_nan, known_fields, number_row, plain, read_plain
 from coldstart.model.state import BoundAudit, IterationStats, StageCount
-from coldstart.model.symmetry_report import SymmetryReport
-
-_CANDIDATES = 6
 
 Status = Literal["running", "completed", "stopped", "suspended", "failed"]
-Record = TypeVar("Record")
-
-
-@dataclass(frozen=True, slots=True)
-class CandidateSummary:
-    """A point group that was tried on a map.
-
-    Attributes
-    ----------
-    group : str
-    correlation : float
-        Of the map with itself, under the operator of the group for which it is least.
-    axis : tuple of float
-        Direction x, y, z of an axis of the highest fold, in the map's frame.
-    """
-
-    group: str
-    correlation: float
-    axis: tuple[float, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class SymmetrySummary:
-    """What a map shows of symmetry, in `summary.json`.
-
-    Attributes
-    ----------
-    group : str
-        "C1" where no group holds.
-    is_conclusive : bool
-        False where the map is too coarse to tell.
-    candidates : tuple of CandidateSummary
-        The best of the groups that were tried, those that hold first.
-    """
-
-    group: str
-    is_conclusive: bool
-    candidates: tuple[CandidateSummary, ...] = ()
-
-    @classmethod
-    def of(cls, report: SymmetryReport) -> "SymmetrySummary":
-        """Of a whole report, whose first candidates are kept."""
-        kept = report.candidates[:_CANDIDATES]
-        candidates = (CandidateSummary(entry.group, entry.correlation, tuple(entry.axis.tolist())) for entry in kept)
-        return cls(report.group, report.is_conclusive, tuple(candidates))
-
-
-@dataclass(frozen=True, slots=True)
-class ClassSummary:
-    """A class in `summary.json`; a figure that an earlier version did not write is None.
-
-    Attributes
-    ----------
-    number : int
-        From 1.
-    resolution_angstrom : float or None
-        Where the correlation of the halves of its map falls below 0.5; None where it does not.
-    particle_share : float
-        Share of the particles that have a pose.
-    particles : int or None
-        How many they are.
-    flatness : float or None
-        Least over middle mean squared extent of the map: near 1 a ball or a rod, small a disc.
-    is_noise : bool
-        True where the halves of the map do not even agree at the initial resolution.
-    symmetry : SymmetrySummary or None
-        What the map shows of symmetry; None where some was imposed, or the map is noise.
-    """
-
-    number: int
-    resolution_angstrom: float | None
-    particle_share: float
-    particles: int | None = None
-    flatness: float | None = None
-    is_noise: bool = False
-    symmetry: SymmetrySummary | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,12 +120,12 @@ def read_summary(record: Mapping[str, Any]) -> Summary:
     ValueError
         If a key is missing that every version writes.
     """
-    known = _known(Summary, record)
+    known = known_fields(Summary, record)
     search, audit = known.get("search"), known.get("verify_bound")
-    known["classes"] = tuple(_class_summary(entry) for entry in known.get("classes", ()))
+    known["classes"] = tuple(class_summary(entry) for entry in known.get("classes", ()))
     known["class_similarity"] = _matrix(known.get("class_similarity"))
-    known["search"] = None if search is None else _read(SearchSummary, search)
-    known["verify_bound"] = None if audit is None else _read(BoundAudit, audit)
+    known["search"] = None if search is None else read_plain(SearchSummary, search)
+    known["verify_bound"] = None if audit is None else read_plain(BoundAudit, audit)
     known["notes"] = tuple(known.get("notes", ()))
     return Summary(**known)
 
@@ -226,24 +144,11 @@ def read_stats(record: Mapping[str, Any]) -> IterationStats:
         If a key is missing that every version writes.
     """
     audit = record.get("audit")
-    known = _finite_or_nan(_known(IterationStats, record))
-    known["stages"] = tuple(_read(StageCount, stage) for stage in record.get("stages", ()))
-    known["audit"] = None if audit is None else _read(BoundAudit, audit)
-    known["class_shares"] = _row(record.get("class_shares", ()))
+    known = finite_or_nan(known_fields(IterationStats, record))
+    known["stages"] = tuple(read_plain(StageCount, stage) for stage in record.get("stages", ()))
+    known["audit"] = None if audit is None else read_plain(BoundAudit, audit)
+    known["class_shares"] = number_row(record.get("class_shares", ()))
     return IterationStats(**known)
-
-
-def plain(value: Any) -> Any:
-    """Turn a record into what plain JSON holds: no NumPy numbers or tuples, and null for what is not finite."""
-    if isinstance(value, Mapping):
-        return {str(key): plain(entry) for key, entry in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [plain(entry) for entry in value]
-    if isinstance(value, np.generic):
-        value = value.item()
-    if isinstance(value, float) and not math.isfinite(value):
-        return None
-    return value
 
 
 def _evaluated_of_all(iterations: Sequence[IterationStats]) -> float:
@@ -263,38 +168,4 @@ def _mean_over_visits(iterations: Sequence[IterationStats], name: str) -> float:
 def _matrix(rows: Sequence[Sequence[float | None]] | None) -> tuple[tuple[float, ...], ...] | None:
     if rows is None:
         return None
-    return tuple(_row(row) for row in rows)
-
-
-def _row(values: Sequence[float | None]) -> tuple[float, ...]:
-    return tuple(math.nan if value is None else value for value in values)
-
-
-def _class_summary(entry: Mapping[str, Any]) -> ClassSummary:
-    known = _known(ClassSummary, {"number" if key == "class" else key: entry[key] for key in entry})
-    shown = known.get("symmetry")
-    known["symmetry"] = None if shown is None else _symmetry_summary(shown)
-    return ClassSummary(**known)
-
-
-def _symmetry_summary(record: Mapping[str, Any]) -> SymmetrySummary:
-    known = _known(SymmetrySummary, record)
-    candidates = (_known(CandidateSummary, entry) for entry in known.get("candidates", ()))
-    known["candidates"] = tuple(CandidateSummary(**{**entry, "axis": _row(entry["axis"])}) for entry in candidates)
-    return SymmetrySummary(**known)
-
-
-def _read(kind: type[Record], record: Mapping[str, Any]) -> Record:
-    return kind(**_finite_or_nan(_known(kind, record)))
-
-
-def _known(kind: Any, record: Mapping[str, Any]) -> dict[str, Any]:
-    """The entries that are fields of a dataclass, all of those without a default among them."""
-    for item in fields(kind):
-        if item.default is MISSING and item.name not in record:
-            raise ValueError(f"{item.name} is missing")
-    return {item.name: record[item.name] for item in fields(kind) if item.name in record}
-
-
-def _finite_or_nan(record: Mapping[str, Any]) -> dict[str, Any]:
-    return {key: math.nan if value is None else value for key, value in record.items()}
+    return tuple(number_row(row) for row in rows)

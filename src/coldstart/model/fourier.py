@@ -66,6 +66,11 @@ def volume_of(spectrum: NDArray[np.complexfloating]) -> NDArray[np.float32]:
     return np.asarray(scipy.fft.fftshift(corner), dtype=np.float32)
 
 
+def resampled(volume: NDArray[np.floating], side: int) -> NDArray[np.float32]:
+    """A map on another grid over the same box, its spectrum unchanged as far as both grids hold it."""
+    return volume_of(resize_spectrum(spectrum_of(volume), side))
+
+
 Spectrum = TypeVar("Spectrum", NDArray[np.complexfloating], NDArray[np.floating])
 
 

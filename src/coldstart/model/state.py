@@ -7,6 +7,8 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from coldstart.model.half_report import HalfReport
+from coldstart.model.orientation_report import OrientationReport
 from coldstart.model.symmetry_report import SymmetryReport
 
 MIN_CONFIDENCE = 0.6
@@ -252,8 +254,12 @@ class ClassReport:
         Least over middle mean squared extent of the map's mass (model/shape.py): near 1 a ball or a rod, small a disc.
     is_noise : bool
         True where the halves do not even agree at the initial resolution.
+    halves : HalfReport or None
+        How far two maps of half the particles each agree; None where they were not made.
     symmetry : SymmetryReport or None
         What the map shows of symmetry; None where some was imposed, or the map is noise.
+    orientation : OrientationReport or None
+        How evenly the map is known in all directions; None where it is noise.
     """
 
     share: float
@@ -261,7 +267,9 @@ class ClassReport:
     half_correlation: NDArray[np.float64]
     flatness: float
     is_noise: bool
+    halves: HalfReport | None = None
     symmetry: SymmetryReport | None = None
+    orientation: OrientationReport | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -291,6 +299,9 @@ class RunResult:
         Point group imposed on the maps.
     notes : tuple of str
         What the user should know of how the run went.
+    half_volumes : (K, 2, side, side, side) float32 or None
+        Maps of half the particles each, over the same box on the engine's grid and in its grey scale, whose values are
+        those of `volumes` over the side of the input's box; not windowed.
     """
 
     volumes: NDArray[np.float32]
@@ -306,3 +317,4 @@ class RunResult:
     similarity: NDArray[np.float64] = field(default_factory=lambda: np.ones((1, 1)))
     symmetry: str = "C1"
     notes: tuple[str, ...] = field(default=())
+    half_volumes: NDArray[np.float32] | None = None

@@ -3,9 +3,10 @@
 from dataclasses import replace
 from html import escape
 
+from coldstart.io.class_records import ClassSummary
 from coldstart.io.opened_run import OpenedRun
 from coldstart.io.particle_table import ParticleTable
-from coldstart.io.run_records import ClassSummary, Summary
+from coldstart.io.run_records import Summary
 from coldstart.model.shape import FLAT_RATIO
 from coldstart.model.state import SAME_MAP
 from coldstart.report.text import duration_text, listed, percent_text, resolution_text

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from coldstart.model.shape import FLAT_RATIO
 from coldstart.model.state import RunResult
 from coldstart.report.class_cards import class_flags
+from coldstart.report.orientation import REMEDY, orientation_sentence
 from coldstart.report.similarity import Pair, alike_pairs
 from coldstart.report.text import listed
 
@@ -22,7 +23,7 @@ class Advice:
 
 
 def run_advice(result: RunResult) -> list[Advice]:
-    """Advice on classes of noise, flat maps, empty classes, duplicates and symmetry; none where all is well."""
+    """Advice on classes of noise, flat maps, empty classes, duplicates, symmetry and views; none where all is well."""
     numbered = list(enumerate(class_flags(result), 1))
     found = {flag: [number for number, own in numbered if flag in own] for flag in ("noise", "flat", "empty")}
     several = len(result.volumes) > 1
@@ -37,7 +38,18 @@ def run_advice(result: RunResult) -> list[Advice]:
         advice.append(_alike_advice(pairs))
     if symmetric := _symmetric(result):
         advice.append(_symmetry_advice(symmetric, several))
-    return advice
+    return [*advice, *_view_advice(result)]
+
+
+def _view_advice(result: RunResult) -> list[Advice]:
+    """Of each map that some direction is missing from."""
+    several = len(result.classes) > 1
+    return [
+        Advice(f"Class {number}: {seen[0].lower()}{seen[1:]}" if several else seen, REMEDY)
+        for number, report in enumerate(result.classes, 1)
+        if report.orientation is not None and report.orientation.misses_views
+        for seen in [orientation_sentence(report.orientation)]
+    ]
 
 
 def _noise_advice(numbers: Sequence[int], several: bool) -> Advice:

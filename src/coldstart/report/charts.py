@@ -12,6 +12,7 @@ from coldstart.model.state import IterationStats
 from coldstart.report.svg import ACCENT, GRID, SECOND, TEXT, figure_svg, new_figure
 
 FONT_PT = 9
+_BEYOND_FINEST = 1.08
 _ROUND_ANGSTROM = (200, 150, 100, 80, 60, 50, 40, 35, 30, 25, 20, 18, 16, 14, 12, 10, 9, 8, 7, 6, 5, 4, 3.5, 3, 2.5, 2)
 _PHASE_NAMES = {"initial": "initial", "marching": "rising resolution", "final": "final"}
 
@@ -90,6 +91,22 @@ def style_axes(axes: Axes) -> None:
     for side, spine in axes.spines.items():
         spine.set_visible(side == "bottom")
         spine.set_color(GRID)
+
+
+def resolution_axes(box_angstrom: float, finest_angstrom: float, label: str) -> tuple[Figure, Axes]:
+    """A chart of correlations over the resolution, linear in 1/Å, with the finest detail that was used dotted."""
+    figure = new_figure(5.6, 3.0)
+    axes = figure.add_subplot()
+    low, high = 1.0 / box_angstrom, _BEYOND_FINEST / finest_angstrom
+    ticks = angstrom_ticks(1.0 / low, 1.0 / high)
+    axes.set_xlim(low, high)
+    axes.set_ylim(-0.1, 1.03)
+    axes.set_xticks([1.0 / tick for tick in ticks], [f"{tick:g}" for tick in ticks])
+    axes.set_xlabel("resolution (Å)")
+    axes.set_ylabel(label)
+    style_axes(axes)
+    axes.axvline(1.0 / finest_angstrom, color=TEXT, linewidth=0.8, linestyle=(0, (1, 2)))
+    return figure, axes
 
 
 def iteration_axes(

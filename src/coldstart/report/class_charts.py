@@ -8,11 +8,10 @@ from matplotlib.ticker import FuncFormatter, MaxNLocator
 from numpy.typing import NDArray
 
 from coldstart.model.state import MIN_CONFIDENCE, ClassReport, IterationStats
-from coldstart.report.charts import FONT_PT, Chart, angstrom_ticks, iteration_axes, iteration_numbers, style_axes
+from coldstart.report.charts import FONT_PT, Chart, iteration_axes, iteration_numbers, resolution_axes, style_axes
 from coldstart.report.svg import ACCENT, TEXT, class_colour, figure_svg, new_figure
 
 _HALF = 0.5
-_BEYOND_FINEST = 1.08
 _LEAST_BAND = 0.04
 _POSTERIOR_EDGES = [step / 25 for step in range(26)]
 
@@ -28,21 +27,11 @@ def correlation_chart(classes: Sequence[ClassReport], box_angstrom: float, fines
     finest_angstrom : float
         Finest detail that the run used, in Å.
     """
-    figure = new_figure(5.6, 3.0)
-    axes = figure.add_subplot()
+    figure, axes = resolution_axes(box_angstrom, finest_angstrom, "correlation of the halves")
     for index, report in enumerate(classes):
         frequency = np.arange(len(report.half_correlation)) / box_angstrom
         axes.plot(frequency[1:], report.half_correlation[1:], color=class_colour(index), linewidth=1.6)
-    low, high = 1.0 / box_angstrom, _BEYOND_FINEST / finest_angstrom
-    ticks = angstrom_ticks(1.0 / low, 1.0 / high)
-    axes.set_xlim(low, high)
-    axes.set_ylim(-0.1, 1.03)
-    axes.set_xticks([1.0 / tick for tick in ticks], [f"{tick:g}" for tick in ticks])
-    axes.set_xlabel("resolution (Å)")
-    axes.set_ylabel("correlation of the halves")
-    style_axes(axes)
     axes.axhline(_HALF, color=TEXT, linewidth=0.8, linestyle=(0, (4, 3)))
-    axes.axvline(1.0 / finest_angstrom, color=TEXT, linewidth=0.8, linestyle=(0, (1, 2)))
     caption = (
         "Fourier shell correlation of two maps from half the particles each. Dashed: 0.5. Dotted: the finest detail "
         "that was used."

@@ -8,7 +8,9 @@ from coldstart.report.class_charts import class_course_charts, correlation_chart
 from coldstart.report.content import ReportContent
 from coldstart.report.distributions import defocus_svg, direction_svg
 from coldstart.report.evolution_table import evolution_rows
+from coldstart.report.half_charts import halves_chart
 from coldstart.report.labels import LABELS, label_rows, particle_sentence
+from coldstart.report.orientation import orientation_rows, orientation_sentence
 from coldstart.report.parameters import parameter_rows
 from coldstart.report.pictures import scale_bar
 from coldstart.report.search import search_section
@@ -41,6 +43,7 @@ def render_report(content: ReportContent) -> str:
         label_rows=label_rows(result.poses) if several and posed else [],
         # The maps of several classes lie in frames of their own, so that their directions are no one distribution.
         directions=direction_svg(result.poses.euler_deg) if posed and not several else None,
+        orientation=_orientation(content) if posed and not several else None,
         defocus=defocus_svg(content.ctf, result.poses.particle) if content.ctf and posed else None,
         parameters=parameter_rows(content.params),
         facts=_facts(content),
@@ -65,6 +68,8 @@ def _headline(content: ReportContent) -> list[tuple[str, str]]:
 def _correlation(content: ReportContent) -> Chart | None:
     """The curves of all classes; None where the run did not compare halves."""
     result = content.result
+    if len(result.classes) == 1 and (halves := result.classes[0].halves) is not None:
+        return halves_chart(halves, content.box_angstrom, result.resolution_angstrom)
     if not any(len(report.half_correlation) > 1 for report in result.classes):
         return None
     return correlation_chart(result.classes, content.box_angstrom, result.resolution_angstrom)
@@ -86,6 +91,12 @@ def _facts(content: ReportContent) -> list[tuple[str, str]]:
         ("Ended", _ending(result)),
         ("Program", f"coldstart {content.version}"),
     ]
+
+
+def _orientation(content: ReportContent) -> tuple[str, list[tuple[str, str]]] | None:
+    """How evenly the one map is known: a sentence, and figures; None where that was not looked at."""
+    report = content.result.classes[0].orientation if content.result.classes else None
+    return None if report is None else (orientation_sentence(report), orientation_rows(report, content.box_angstrom))
 
 
 def _symmetry(result: RunResult) -> str:

@@ -1,0 +1,40 @@
+"""How evenly a map is known in all directions, in words and as rows of a table."""
+
+from coldstart.model.orientation_report import OrientationReport
+from coldstart.report.symmetry import axis_text
+from coldstart.report.text import percent_text, resolution_text
+
+REMEDY = "Tilt the specimen by 30 to 40 degrees for some of the data, or change grid, support or detergent."
+
+
+def orientation_sentence(report: OrientationReport) -> str:
+    """Whether views are missing, and which."""
+    if not report.misses_views:
+        return "The views leave no direction of the map unknown."
+    if report.least_sampling <= report.cone_ratio:
+        return (
+            f"Views are missing: most particles are seen along ({axis_text(report.main_view)}), and too few from the "
+            f"side, at right angles to the axis ({axis_text(report.least_axis)}). Along that axis the map has "
+            f"{percent_text(report.least_sampling)} of what even views would give, and may be smeared."
+        )
+    return (
+        f"The map is resolved unevenly: its halves agree least along ({axis_text(report.worst_axis)}), with "
+        f"{percent_text(report.cone_ratio)} of what they have in the best direction, and it may be smeared there."
+    )
+
+
+def orientation_rows(report: OrientationReport, box_angstrom: float) -> list[tuple[str, str]]:
+    """Figures: what they are, and their values."""
+    worst, best = (
+        resolution_text(box_angstrom / max(radius, 1.0)) for radius in (report.worst_radius, report.best_radius)
+    )
+    return [
+        ("Efficiency of the views, E_od: 1 where they are even", f"{report.efficiency:.2f}"),
+        ("Sampling compensation, SCF: 1 where they are even, 0.81 of side views alone", f"{report.compensation:.2f}"),
+        ("Directions of Fourier space that are filled", percent_text(report.filled)),
+        ("Least sampling, over that of even views", f"{report.least_sampling:.2f}"),
+        ("along the axis x, y, z", axis_text(report.least_axis)),
+        ("Most views along x, y, z", axis_text(report.main_view)),
+        ("Directional resolution, least over largest area (cFAR)", f"{report.cone_ratio:.2f}"),
+        ("Halves agree, in the best and in the worst cone, to", f"{best}, {worst}"),
+    ]

@@ -1,0 +1,77 @@
+"""What the report says of symmetry, half maps and views, and what it advises."""
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from coldstart.model.half_report import HalfReport
+from coldstart.model.orientation_report import OrientationReport
+from coldstart.model.state import ClassReport, RunResult
+from coldstart.model.symmetry_report import SymmetryCandidate, SymmetryReport
+from coldstart.report.advice import run_advice
+from coldstart.report.half_charts import halves_sentence
+from coldstart.report.orientation import orientation_sentence
+from coldstart.report.symmetry import symmetry_sentence
+
+EVEN = OrientationReport(
+    efficiency=0.95, compensation=0.99, filled=1.0, least_sampling=0.8, least_axis=np.array([0.0, 0.6, 0.8]),
+    main_view=np.array([1.0, 0.0, 0.0]), main_density=1.3, cone_ratio=0.9, worst_axis=np.array([0.0, 0.0, 1.0]),
+    worst_radius=10.0, best_radius=12.0,
+)  # fmt: skip
+
+
+def candidate(group: str, correlation: float) -> SymmetryCandidate:
+    return SymmetryCandidate(group, correlation, 0.9, np.array([0.0, 0.0, 1.0]), np.eye(3), np.zeros(3))
+
+
+def shown(*found: SymmetryCandidate, detail: float = 9.0) -> SymmetryReport:
+    return SymmetryReport(found, detail)
+
+
+@pytest.mark.parametrize(
+    ("report", "words"),
+    [
+        (
+            shown(candidate("D7", 0.94), candidate("C7", 0.95)),
+            "the symmetry D7: it correlates with itself by 0.94",
+        ),
+        (shown(candidate("C2", 0.21)), "shows no symmetry: the nearest, C2, correlates by 0.21 only"),
+        (shown(detail=3.2), "too coarse to tell its symmetry: 3.2 cycles"),
+        (shown(candidate("C2", 0.9), detail=3.2), "too coarse"),
+    ],
+)
+def test_symmetry_in_words(report: SymmetryReport, words: str) -> None:
+    assert words in symmetry_sentence(report)
+
+
+def test_views_in_words() -> None:
+    assert orientation_sentence(EVEN) == "The views leave no direction of the map unknown."
+    missing = orientation_sentence(replace(EVEN, least_sampling=0.1))
+    assert "at right angles to the axis (0.00, 0.60, 0.80)" in missing
+    assert "10% of what even views would give" in missing
+    uneven = orientation_sentence(replace(EVEN, cone_ratio=0.4))
+    assert "agree least along (0.00, 0.00, 1.00), with 40%" in uneven
+
+
+def test_independent_halves_can_be_quoted() -> None:
+    curve = np.linspace(1.0, 0.0, 8)
+    assert "no resolution to quote" in halves_sentence(HalfReport(curve, curve, 0.1), 80.0, 10.0)
+    assert "can be quoted" in halves_sentence(HalfReport(curve, curve, 0.1, independent=True), 80.0, 10.0)
+
+
+def test_advice_on_symmetry_and_views(
+    make_result: Callable[..., RunResult], make_report: Callable[..., ClassReport]
+) -> None:
+    symmetric = make_report(symmetry=shown(candidate("D7", 0.94)), orientation=EVEN)
+    alone = run_advice(make_result(classes=None, class_count=1))
+    assert alone == []
+    (advice,) = run_advice(replace(make_result(), classes=(symmetric,)))
+    assert "shows the symmetry D7" in advice.seen
+    assert "--symmetry D7" in advice.remedy
+    smeared = make_report(orientation=replace(EVEN, least_sampling=0.05))
+    first, second = run_advice(replace(make_result(2), classes=(symmetric, smeared)))
+    assert "D7 (class 1)" in first.seen
+    assert second.seen.startswith("Class 2: views are missing")
+    assert "Tilt the specimen" in second.remedy
