@@ -142,6 +142,13 @@ class AbInitioParams(BaseModel):
         350, "Class similarity anneal end", "Iteration at which the class similarity has fallen to 0.", SCHEDULE, ge=0
     )
 
+    balance_views: bool = _field(
+        False,
+        "Balance views",
+        "Draw particles of over-represented views less often once the resolution rises.",
+        SCHEDULE,
+    )
+
     # Volume
     window_volume: bool = _field(
         True, "Window volume", "Fade the map to zero outside a soft sphere at every iteration.", VOLUME

@@ -74,4 +74,4 @@ def test_advice_on_symmetry_and_views(
     first, second = run_advice(replace(make_result(2), classes=(symmetric, smeared)))
     assert "D7 (class 1)" in first.seen
     assert second.seen.startswith("Class 2: views are missing")
-    assert "Tilt the specimen" in second.remedy
+    assert "--balance-views" in second.remedy

@@ -26,6 +26,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from coldstart.compute.session import Session
+from coldstart.engine.balance import ViewBalance
 from coldstart.engine.classes import ClassWatch, class_reports, effective_classes
 from coldstart.engine.expectation import Hypotheses
 from coldstart.engine.final_pass import pose_all
@@ -33,13 +34,13 @@ from coldstart.engine.gradient import Gradient
 from coldstart.engine.images import ImagePreparer
 from coldstart.engine.monitor import Monitor, relative_change
 from coldstart.engine.parts import RunParts, RunPoint, RunState
+from coldstart.engine.poses import pose_table
 from coldstart.engine.schedule import (
     DENSE,
     LEARNING,
     Progress,
     class_similarity,
     first_progress,
-    is_late,
     learning_rate,
     minibatch_size,
     next_progress,
@@ -178,7 +179,8 @@ class AbInitio(RunParts):
         )
         noise = replace(noise, initial_scale=scale)
         watch = ClassWatch.of(params.classes)
-        return RunState(progress, updater.start(volumes), noise, Monitor.of(volumes), 0, watch)
+        balance = ViewBalance.of(self.sampler.count) if params.balance_views else None
+        return RunState(progress, updater.start(volumes), noise, Monitor.of(volumes), 0, watch, balance=balance)
 
     def _first_maps(self, side: int, initial_volume: NDArray[np.float32] | None) -> NDArray[np.float32]:
         """Random maps, or random variants of one, (K, side, side, side)."""
@@ -192,8 +194,7 @@ class AbInitio(RunParts):
         """One step of online EM."""
         began = time.perf_counter()
         params, now, variance = self.params, state.progress, state.noise.variance
-        rows = self.minibatch(state, now)
-        seen = state.having_seen(len(rows), late=is_late(params, now))
+        rows, drawn = self.minibatch(state, now)
         turn = self.sampler.turn(now.iteration)
         levels = stages(now.radius, DENSE if now.phase == "initial" else LEARNING)
         symmetric = self.is_symmetric(now)
@@ -201,7 +202,7 @@ class AbInitio(RunParts):
         before = state.map.resized(updater.side)
 
         batch = self.loader.load(rows, variance)
-        self.preparer.prepare_ahead(self.minibatch(seen, replace(now, iteration=now.iteration + 1)))
+        self.preparer.prepare_ahead(self.minibatch(drawn, replace(now, iteration=now.iteration + 1))[0])
         slices = self.search.prepare(self.on_device(before.volume), turn, levels)
         rng = self.sampler.search(now.iteration)
         shifts = shift_grid(params, now.radius)
@@ -219,7 +220,10 @@ class AbInitio(RunParts):
         if now.phase != "final":
             updated, watch = self._reseeded(updated, watch, now)
         progress = next_progress(now, self.plan, params, monitor.half_correlation)
-        after = replace(seen, progress=progress, map=updated, noise=noise, monitor=monitor, classes=watch)
+        after = replace(drawn, progress=progress, map=updated, noise=noise, monitor=monitor, classes=watch)
+        if drawn.balance is not None and now.phase != "initial":
+            poses = pose_table(rows, found, turn, shifts, self.particles.box_angstrom)
+            after = replace(after, balance=drawn.balance.seen(poses))
         if self.is_symmetric(progress) and not symmetric:
             after = self.with_symmetry(after)
         stats = self._stats(replace(state, map=before), after, found, time.perf_counter() - began)
@@ -281,7 +285,7 @@ class AbInitio(RunParts):
             angular_step_deg=rotation_grid(found.level).step_deg,
             log_likelihood=float(found.log_evidence.mean()),
             map_change=relative_change(after.map.volume, before.map.volume),
-            image_visits=after.visits + after.clear_visits,
+            image_visits=after.images_seen,
             sampled_fraction=float(found.limited.mean()),
             limited_fraction=float(found.limited.mean()),
             seconds=seconds,

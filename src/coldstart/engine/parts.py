@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from coldstart.compute.session import Session
 from coldstart.engine.audit import Auditor
+from coldstart.engine.balance import ViewBalance
 from coldstart.engine.clarity import clear_particles
 from coldstart.engine.classes import ClassWatch
 from coldstart.engine.gradient import Backprojector
@@ -43,9 +44,11 @@ class RunState:
     Attributes
     ----------
     visits, clear_visits : int
-        Images seen so far, repeats counted: drawn from all particles, and early on from the clear ones.
+        Turns of particles so far, repeats counted: of all particles, and early on of the clear ones.
     classes : ClassWatch
         How the classes share the images.
+    balance : ViewBalance or None
+        From where the particles are seen; None where views are not evened out.
     """
 
     progress: Progress
@@ -55,12 +58,12 @@ class RunState:
     visits: int
     classes: ClassWatch
     clear_visits: int = 0
+    balance: ViewBalance | None = None
 
-    def having_seen(self, images: int, *, late: bool) -> RunState:
-        """With the visits of a minibatch counted."""
-        if late:
-            return replace(self, visits=self.visits + images)
-        return replace(self, clear_visits=self.clear_visits + images)
+    @property
+    def images_seen(self) -> int:
+        """Visits less those at which a particle was passed over."""
+        return self.visits + self.clear_visits - (0 if self.balance is None else self.balance.passed_over)
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,12 +119,16 @@ class RunParts:
             self._updaters[side, symmetric] = MapUpdater(self.params, side, group)
         return self._updaters[side, symmetric]
 
-    def minibatch(self, state: RunState, now: Progress) -> NDArray[np.int64]:
-        """The particles of an iteration: early on out of the clear ones, then out of all."""
+    def minibatch(self, state: RunState, now: Progress) -> tuple[NDArray[np.int64], RunState]:
+        """The particles of an iteration, early on out of the clear ones, then out of all; the state with them drawn."""
         size = minibatch_size(self.plan, self.params, now, self.sampler.count, state.classes.growth)
-        if is_late(self.params, now):
-            return self.sampler.draw(state.visits, size)
-        return self.sampler.draw_clear(state.clear_visits, size)
+        if not is_late(self.params, now):
+            rows = self.sampler.draw_clear(state.clear_visits, size)
+            return rows, replace(state, clear_visits=state.clear_visits + size)
+        if state.balance is None:
+            return self.sampler.draw(state.visits, size), replace(state, visits=state.visits + size)
+        rows, visits, balance = state.balance.minibatch(self.sampler, state.visits, size, self.group)
+        return rows, replace(state, visits=visits, balance=balance)
 
     @cached_property
     def symmetrizer(self) -> Symmetrizer:

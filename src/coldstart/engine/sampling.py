@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from coldstart.model.so3 import random_rotations
 
-_START, _EPOCH, _TURN, _SEARCH, _AUDIT, _CLEAR_EPOCH = 1, 2, 3, 4, 5, 6
+_START, _EPOCH, _TURN, _SEARCH, _AUDIT, _CLEAR_EPOCH, _LUCK = 1, 2, 3, 4, 5, 6, 7
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,10 +70,42 @@ class Sampler:
         early = self.draw_clear(0, min(clear_visits, self.count if self.clear is None else len(self.clear)))
         return np.union1d(late, early)
 
+    def draw_some(self, visits: int, size: int, chance: NDArray[np.float64]) -> tuple[NDArray[np.int64], int]:
+        """The particles from visit `visits` on that are not passed over.
+
+        Parameters
+        ----------
+        visits, size : int
+            As in `draw`.
+        chance : (count,) float64
+            How probable it is, in (0, 1], that a particle whose turn it is is drawn.
+
+        Returns
+        -------
+        rows : (size,) int64
+        visits : int
+            From which the next draw goes on.
+        """
+        rows = np.zeros(0, np.int64)
+        while True:
+            candidates = self.draw(visits, size)
+            drawn = self._luck(visits, size) < chance[candidates]
+            last = np.searchsorted(np.cumsum(drawn), size - len(rows)) + 1  # of the visit that fills the minibatch
+            rows = np.concatenate([rows, candidates[:last][drawn[:last]]])
+            visits += min(int(last), size)
+            if len(rows) == size:
+                return rows, visits
+
     def _drawn(self, purpose: int, rows: NDArray[np.int64], visits: int, size: int) -> NDArray[np.int64]:
         epoch, place = np.divmod(np.arange(visits, visits + size), len(rows))
         orders = {int(e): self._generator(purpose, int(e)).permutation(len(rows)) for e in np.unique(epoch)}
         return np.array([rows[orders[int(e)][p]] for e, p in zip(epoch, place, strict=True)], dtype=np.int64)
+
+    def _luck(self, visits: int, size: int) -> NDArray[np.float64]:
+        """A number in [0, 1) for each of the visits [visits, visits + size)."""
+        visit = np.arange(visits, visits + size)
+        numbers = {int(e): self._generator(_LUCK, int(e)).random(self.count) for e in np.unique(visit // self.count)}
+        return np.array([numbers[int(v) // self.count][v % self.count] for v in visit])
 
     def _generator(self, purpose: int, number: int) -> np.random.Generator:
         return np.random.Generator(np.random.Philox(key=self.seed, counter=[0, 0, number, purpose]))

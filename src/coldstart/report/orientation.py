@@ -4,7 +4,10 @@ from coldstart.model.orientation_report import OrientationReport
 from coldstart.report.symmetry import axis_text
 from coldstart.report.text import percent_text, resolution_text
 
-REMEDY = "Tilt the specimen by 30 to 40 degrees for some of the data, or change grid, support or detergent."
+REMEDY = (
+    "Tilt the specimen by 30 to 40 degrees for some of the data, or change grid, support or detergent; --balance-views "
+    "makes more of the views that there are."
+)
 
 
 def orientation_sentence(report: OrientationReport) -> str:

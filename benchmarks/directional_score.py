@@ -1,0 +1,45 @@
+"""How well maps are known in all directions, by their own judgement and against the truth: TRUTH.mrc RUN_FOLDER ...
+
+The true map is placed on each map, and both are compared inside the map's mask in cones of 20 degrees around 96 axes:
+the mean Fourier shell correlation from the fifth shell on, by size of the shells, of all cones and of the worst. The
+axis that the run names as known least is set against z of the truth, about which the set `biased-views` is seen.
+"""
+
+import sys
+from pathlib import Path
+
+import numpy as np
+
+from coldstart.io.mrc import read_map
+from coldstart.io.results import RunFolder
+from coldstart.model.alignment import align_maps, place_map
+from coldstart.model.half_maps import soft_mask
+from coldstart.model.orientation import conical_correlation, half_sphere
+
+FIRST_SHELL = 5
+
+
+def main() -> None:
+    truth, _ = read_map(Path(sys.argv[1]))
+    print(f"{'run':<18}{'least sampling':<16}{'off the true axis':<19}{'cFAR':<7}truth: all cones, worst cone")
+    for folder in map(RunFolder, map(Path, sys.argv[2:])):
+        volume, voxel_angstrom = read_map(folder.volume_path(1, 1))
+        summary = folder.load_summary()
+        views = summary.classes[0].orientation
+        placement = align_maps(truth, volume)
+        placed = place_map(truth, placement)
+        box_angstrom = len(volume) * voxel_angstrom
+        mask = soft_mask(volume, box_angstrom / folder.load_params().initial_resolution_angstrom)
+        radius = int(box_angstrom / summary.resolution_angstrom)
+        curves = conical_correlation(np.stack([placed * mask, volume * mask]), half_sphere(4), radius)
+        scores = np.average(curves[:, FIRST_SHELL:], axis=1, weights=np.arange(FIRST_SHELL, radius + 1.0) ** 2)
+        off = np.rad2deg(np.arccos(min(abs(placement.rotation[:, 2] @ np.array(views.least_axis)), 1.0)))
+        print(
+            f"{folder.path.name:<18}{views.least_sampling:<16.2f}{f'{off:.0f} degrees':<19}{views.cone_ratio:<7.3f}"
+            f"{scores.mean():.3f}, {scores.min():.3f}",
+            flush=True,
+        )
+
+
+if __name__ == "__main__":
+    main()
