@@ -21,8 +21,8 @@ test: $(VENV)/.installed-test
 	$(PYTHON) -m ruff format --check .
 	$(PYTHON) -m mypy
 	$(VENV)/bin/lint-imports
-	$(PYTHON) -m pytest $(PYTEST_ARGS)
 	$(PYTHON) -m portability kernels --quick --on 'PoCL, pip' Oclgrind
+	$(PYTHON) -m pytest $(PYTEST_ARGS)
 
 # Debian's part is in portability/packages.txt; what is missing is said in the tables.
 portability: $(VENV)/.installed-test $(INTEL)/.installed
