@@ -155,7 +155,7 @@ def search_parts(session):
         loader = MinibatchLoader(session, truth.particles, preparer, points)
         volumes = truth.volumes if volumes is None else volumes
         sliceable = MapUpdater(params, SIDE, point_group("C1")).sliceable(volumes)
-        volume = FourierMap(session.upload("volume", sliceable), PADDING)
+        volume = FourierMap.upload(session, sliceable, PADDING)
         return SearchParts(points, preparer, loader, PoseSearch(session, loader), volume)
 
     return make

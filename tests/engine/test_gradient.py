@@ -115,7 +115,7 @@ def setting(session, rng, in_memory):
         search, updater = PoseSearch(session, loader), MapUpdater(params, SIDE, point_group("C1"))
         truth = blobs() if truth is None else truth
         classes, turn = len(truth), random_rotations(rng, 1)[0]
-        volume = FourierMap(session.upload("volume", updater.sliceable(truth)), PADDING)
+        volume = FourierMap.upload(session, updater.sliceable(truth), PADDING)
         slices = search.prepare(volume, turn, tuple(Stage(i, RINGS, 1e-3, 100) for i in range(level + 1)))
 
         direction = rng.permutation(rng.choice(grid.directions, directions or count, replace=False))
@@ -138,8 +138,10 @@ def setting(session, rng, in_memory):
             session.upload("image", np.stack([a.real, a.imag], axis=1).astype(np.float32)),
             session.upload("weight", w.astype(np.float32)),
             variance,
-            of_rings(plane, np.abs(x) ** 2),
-            float(max(np.abs(a).max(), w.max())),
+            np.add.reduceat(np.abs(x) ** 2, plane.ring_start[:-1], axis=1) / plane.half_points,
+            np.ones((count, RINGS)),
+            float(np.abs(a).max()),
+            float(w.max()),
         )
         found = hypotheses_of(level, classes, rotation, shift, loader.view(batch, level, SHIFTS, of_cells=False))
         noise_power = of_rings(plane, np.where(plane.weights > 0, np.sum(added**2, axis=0), 0.0))

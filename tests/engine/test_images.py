@@ -158,8 +158,8 @@ def test_nothing_exceeds_the_bound(session, stack, in_memory, some_ctf, ctf, off
     loads = MinibatchLoader(session, particles, ImagePreparer(particles, source, AbInitioParams(), PLANE), rings)
     batch = loads.load(np.arange(9), np.full(RINGS, 0.8))
     image, weight = on_host(session, batch)
-    assert np.abs(image).max() <= batch.amplitude_bound * (1 + 1e-6)
-    assert weight.max() <= batch.amplitude_bound * (1 + 1e-6)
+    assert np.abs(image).max() <= batch.image_bound * (1 + 1e-6)
+    assert weight.max() <= batch.weight_bound * (1 + 1e-6)
 
 
 SHIFTS = ShiftGrid(0.16, 0.08)

@@ -41,7 +41,7 @@ class Searched:
         preparer = ImagePreparer(truth.particles, truth.source, params, self.rings.plane)
         self.loader = MinibatchLoader(session, truth.particles, preparer, self.rings)
         updater = MapUpdater(params, truth.volume.shape[0], point_group("C1"))
-        self.map = FourierMap(session.upload("volume", updater.sliceable(truth.volume[None])), PADDING)
+        self.map = FourierMap.upload(session, updater.sliceable(truth.volume[None]), PADDING)
         self.search = PoseSearch(session, self.loader)
 
     def run(self, rows, turn, levels, variance=1.0, seed=0, shifts=SHIFTS):

@@ -35,7 +35,7 @@ def blobs(centres=CENTRES):
 
 def on_device(session, volumes, name="volume"):
     sliceable = MapUpdater(AbInitioParams(), SIDE, point_group("C1")).sliceable(volumes)
-    return FourierMap(session.upload(name, sliceable), PADDING)
+    return FourierMap.upload(session, sliceable, PADDING, name)
 
 
 class Made:

@@ -150,7 +150,7 @@ def test_inflation_spreads_the_posteriors_as_far_as_is_wanted(session, setting):
     rows, shifts = np.arange(12), ShiftGrid(0.08, 1 / 24)
     noise = initial_noise(AbInitioParams(), preparer, rows)
     levels = (Stage(0, float(PLANE.rings), 1e-2, 64),)
-    on_device = FourierMap(session.upload("volume", updater.sliceable(volume[None])), PADDING)
+    on_device = FourierMap.upload(session, updater.sliceable(volume[None]), PADDING)
     slices = search.prepare(on_device, np.eye(3), levels)
 
     def found(target):

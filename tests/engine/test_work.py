@@ -76,7 +76,7 @@ def test_slices(plane):
     assert made.bytes == slices * points * (64 + 16)  # 8 neighbours of 8 bytes; two points of a whole turn
     gathered = measured(launch("gather_slices", (rings, slices), ((), (entries,)), (0, plane.stride)))
     assert (gathered.unit, gathered.work, gathered.bytes) == (POINTS, entries * points, None)
-    numbers = (slices, plane.count(rings), plane.stride, 0, 0, 1.0)
+    numbers = (slices, plane.count(rings), plane.stride, 0, 0)
     inserted = measured(launch("insert_slices", (2,), (), numbers))
     assert (inserted.unit, inserted.work) == (VOXEL_UPDATES, 8 * slices * points)
     assert inserted.bytes == slices * points * (8 * 24 * 2 + 12)  # 8 voxels of 3 longs, there and back; 3 floats
@@ -87,7 +87,7 @@ def test_visits_are_those_of_the_largest_launch(plane):
     shapes = (), (plane.stride,)
     slicing = [launch("make_slices", size, shapes, (500, 40, 21)) for size in ((4, 7), (6, 10), (5, 10))]
     assert slicing_visits([launch("prefix_sums", (9,)), *slicing], PLANES) == Visits(plane, 6, 10, 40, 21)
-    numbers = [(slices, plane.count(rings), plane.stride, 1, 20, 11, 4.0) for slices, rings in ((9, 3), (10, 6))]
+    numbers = [(slices, plane.count(rings), plane.stride, 1, 20, 11) for slices, rings in ((9, 3), (10, 6))]
     inserting = [launch("insert_slices", (2,), (), given) for given in numbers]
     assert insertion_visits([*slicing, *inserting], PLANES) == Visits(plane, 6, 10, 20, 11)
 

@@ -4,18 +4,12 @@ import numpy as np
 import pytest
 
 from coldstart.engine import reference
-from coldstart.engine.selftest.inputs import (
-    GRID_SIDE,
-    GRID_WIDTH,
-    USED_RINGS,
-    gathered_slices,
-    slice_entries,
-)
+from coldstart.engine.selftest.inputs import GRID_WIDTH, USED_RINGS, gathered_slices, slice_entries
 from coldstart.engine.selftest.inputs import insertable as insertable_slices
+from coldstart.engine.selftest.kernels import IMAGE_SCALE, SHARES, WEIGHT_SCALE, fixed_point
 
 IN_PLANE = 24
 CLASSES = 3
-COARSE_SCALE, FINE_SCALE = 2.0**12, 2.0**40
 
 
 @pytest.fixture
@@ -25,12 +19,12 @@ def entries(case, rng):
 
 @pytest.fixture
 def gathered(case, rng):
-    return gathered_slices(case, rng)[0]
+    return fixed_point(gathered_slices(case, rng)[0], IMAGE_SCALE)
 
 
 @pytest.fixture
 def gathered_weight(case, rng):
-    return gathered_slices(case, rng)[1]
+    return fixed_point(gathered_slices(case, rng)[1], WEIGHT_SCALE)
 
 
 @pytest.fixture
@@ -42,9 +36,31 @@ def gatherable(case, entries):
     return *entries, case.image, case.weight, case.phase, case.rings, IN_PLANE // 2
 
 
-def test_pads_of_gathered_slices_are_zero(kernels, case, entries):
-    for values in kernels.gather_slices(*gatherable(case, entries)):
-        assert not values[..., case.pads].any()
+def test_gathered_slices_have_the_same_bytes_again_and_zeros_at_pads(kernels, case, entries):
+    given = *gatherable(case, entries), IMAGE_SCALE, WEIGHT_SCALE
+    found, again = kernels.gather_fixed(*given), kernels.gather_fixed(*given)
+    assert all(a.tobytes() == b.tobytes() for a, b in zip(found, again, strict=True))
+    assert not any(values[..., case.pads].any() for values in found)
+
+
+def test_every_addend_is_rounded_by_itself(kernels, case, entries):
+    """Sums over some of the entries and over the others add up to those over all, to the last bit."""
+    start, *columns = entries
+    odd = np.arange(start[-1]) % 2 == 1
+
+    def gather(mine, scales):
+        starts = np.concatenate([[0], np.cumsum(mine)])[start].astype(np.int32)
+        some = starts, *(column[mine] for column in columns)
+        return kernels.gather_fixed(*gatherable(case, some), *scales)
+
+    for scales in ((IMAGE_SCALE, WEIGHT_SCALE), (2.0**3, 2.0**2)):
+        whole, *parts = (gather(mine, scales) for mine in (odd | ~odd, odd, ~odd))
+        for total, one, other in zip(whole, *parts, strict=True):
+            assert np.array_equal(total, one + other)
+    expected = reference.gather_slices(*gatherable(case, entries))
+    for found, exact, scale in zip(whole, expected, scales, strict=True):
+        off = np.abs(found / scale - exact).max()
+        assert 0.5 / scale < off <= 0.5 * np.diff(start).max() / scale + 1e-5
 
 
 def test_pads_and_rings_beyond_those_used_are_not_gathered(kernels, case, entries):
@@ -52,10 +68,11 @@ def test_pads_and_rings_beyond_those_used_are_not_gathered(kernels, case, entrie
     other = np.union1d(case.pads, np.arange(used, case.plane.stride))
     poisoned = (case.poisoned(values, other) for values in (case.image, case.weight, case.phase))
     few = case.rings[:USED_RINGS], IN_PLANE // 2
-    clean = kernels.gather_slices(*gatherable(case, entries))
-    for one, another in zip(clean, kernels.gather_slices(*entries, *poisoned, *few), strict=True):
+    scales = IMAGE_SCALE, WEIGHT_SCALE
+    clean = kernels.gather_fixed(*gatherable(case, entries), *scales)
+    for one, another in zip(clean, kernels.gather_fixed(*entries, *poisoned, *few, *scales), strict=True):
         assert np.array_equal(one[..., :used], another[..., :used])
-        assert np.isnan(another[..., used:]).all()
+        assert (another[..., used:] == -1).all()  # as the test left them
 
 
 def test_the_residual_of_gathered_slices_is_the_posteriors_mean_energy(kernels, case, entries):
@@ -63,7 +80,8 @@ def test_the_residual_of_gathered_slices_is_the_posteriors_mean_energy(kernels, 
     start, image, shift, angle, gamma = entries
     direction = np.arange(len(start) - 1, dtype=np.int32)
     gathered = kernels.gather_slices(*gatherable(case, entries))
-    found = kernels.slice_residual(case.table, case.rings, direction, *gathered).sum(axis=1)
+    explained = kernels.slice_residual(case.table, case.rings, direction, *gathered)
+    found = (explained @ [1.0, -2.0]).sum(axis=1)
     slot = np.repeat(direction, np.diff(start))
     weights = kernels.score_cells(
         case.table, case.image, case.weight, case.phase, case.rings, image, slot * IN_PLANE + angle,
@@ -75,52 +93,47 @@ def test_the_residual_of_gathered_slices_is_the_posteriors_mean_energy(kernels, 
 
 
 def test_every_class_is_inserted_into(kernels, insertable):
-    assert kernels.insert_slices(*insertable).any(axis=(1, 2, 3, 4)).all()
+    assert kernels.insert_fixed(*insertable).any(axis=(1, 2, 3, 4)).all()
 
 
 def test_slices_are_inserted_into_the_map_of_their_class(kernels, insertable):
     """As each class alone into a map of its own."""
     kx, ky, rows, gathered, weight, count, _, *grid = insertable
-    whole = kernels.insert_fixed(*insertable, FINE_SCALE)
+    whole = kernels.insert_fixed(*insertable)
     for number in range(CLASSES):
         mine, alone = rows[:, 3] == number, rows.copy()
         alone[:, 3] = 0
         slices = (np.ascontiguousarray(values[mine]) for values in (alone, gathered, weight))
-        single = kernels.insert_fixed(kx, ky, *slices, count, 1, *grid, FINE_SCALE)
+        single = kernels.insert_fixed(kx, ky, *slices, count, 1, *grid)
         assert np.array_equal(single[0], whole[number])
 
 
-def test_points_without_weight_and_beyond_count_are_not_inserted(kernels, case, insertable):
-    """Points without weight are pads, whose frequency is 0, and zeros of the CTF."""
+def test_points_beyond_count_are_not_inserted(kernels, case, insertable):
     kx, ky, rows, gathered, weight, count, *grid = insertable
     beyond = slice(count, None)
     poisoned = (case.poisoned(values, beyond) for values in (kx, ky))
-    others = case.poisoned(gathered, np.union1d(case.pads, np.arange(count, case.plane.stride)))
-    found = kernels.insert_fixed(*poisoned, rows, others, case.poisoned(weight, beyond), count, *grid, FINE_SCALE)
-    assert np.array_equal(found, kernels.insert_fixed(*insertable, FINE_SCALE))
+    others = (case.poisoned(values, beyond) for values in (gathered, weight))
+    found = kernels.insert_fixed(*poisoned, rows, *others, count, *grid)
+    assert np.array_equal(found, kernels.insert_fixed(*insertable))
 
 
-def test_fixed_point_step(kernels, case, insertable):
-    """Every addition loses less than one step, besides what float32 does to the shares."""
-    kx, ky, rows, _, _, count, *_ = insertable
-    own = rows[:, 3].astype(int)[:, None, None] * GRID_SIDE**2 * GRID_WIDTH
-    points = case.plane.points[case.plane.points < count]
-    index, _, _ = reference.trilinear(
-        kx[points, None] * rows[:, None, 0:3] + ky[points, None] * rows[:, None, 4:7], GRID_SIDE, GRID_WIDTH
-    )
-    grid = CLASSES, GRID_SIDE, GRID_SIDE, GRID_WIDTH, 1
-    additions = np.bincount((index + own).ravel(), minlength=np.prod(grid)).reshape(grid)
-    found = kernels.insert_fixed(*insertable, COARSE_SCALE) / COARSE_SCALE
-    lost = np.abs(found - reference.insert_slices(*insertable))
-    assert (lost <= additions / COARSE_SCALE + 1e-5).all()
-    assert lost.max() > 0.5 / COARSE_SCALE
+def test_the_sums_of_two_parts_are_those_of_the_whole(kernels, rng, insertable):
+    """Of gathered values that are split in any way: to the last bit."""
+    kx, ky, rows, gathered, weight, *grid = insertable
+    some, part = (rng.integers(-(2**20), 2**20, values.shape).astype(np.int32) for values in (gathered, weight))
+    pads = weight == 0
+    some[np.repeat(pads[:, None], 2, axis=1)], part[pads] = 0, 0
+    part[rng.random(part.shape) < 0.2] = 0  # weights that round to nothing, of points that do not
+    one = kernels.insert_fixed(kx, ky, rows, some, part, *grid)
+    other = kernels.insert_fixed(kx, ky, rows, gathered - some, weight - part, *grid)
+    assert np.array_equal(one + other, kernels.insert_fixed(*insertable))
 
 
 def test_slices_may_come_in_any_order_and_any_number_of_copies(kernels, rng, insertable):
     kx, ky, rows, gathered, weight, *tail = insertable
 
     def insert(order, copies):
-        return kernels.insert_fixed(kx, ky, rows[order], gathered[order], weight[order], *tail, FINE_SCALE, copies)
+        return kernels.insert_fixed(kx, ky, rows[order], gathered[order], weight[order], *tail, copies)
 
     expected = insert(np.arange(11), 1).tobytes()
     for copies in (1, 2, 3, 7, 16):
@@ -129,8 +142,7 @@ def test_slices_may_come_in_any_order_and_any_number_of_copies(kernels, rng, ins
 
 def test_atomic_sums_and_own_copies_have_the_same_bytes(kernels, insertable):
     other = type(kernels)(kernels.session, replace(kernels.tuning, atomic=not kernels.tuning.atomic))
-    given = *insertable, FINE_SCALE
-    assert kernels.insert_fixed(*given).tobytes() == other.insert_fixed(*given).tobytes()
+    assert kernels.insert_fixed(*insertable).tobytes() == other.insert_fixed(*insertable).tobytes()
 
 
 def test_slicing_and_insertion_are_adjoint(kernels, case, insertable):
@@ -141,24 +153,33 @@ def test_slicing_and_insertion_are_adjoint(kernels, case, insertable):
     table, _, _ = kernels.make_slices(volumes, kx, ky, rows, rings, np.zeros(USED_RINGS, np.float32), circle)
     y = reference.turned_slices(table, rings, np.arange(11), np.zeros(11, int), IN_PLANE)
     z = gathered[:, 0, :count] + 1j * gathered[:, 1, :count]
-    sums = kernels.insert_fixed(*insertable, FINE_SCALE)
-    inserted = (sums[..., 0] + 1j * sums[..., 1]) / FINE_SCALE
+    sums = kernels.insert_fixed(*insertable)
+    inserted = (sums[..., 0] + 1j * sums[..., 1]) / SHARES
     assert np.vdot(y, z).real == pytest.approx(np.vdot(volumes, inserted).real, rel=1e-5)
 
 
 def test_all_weight_is_inserted(kernels, insertable):
     _, _, _, _, weight, count, *_ = insertable
-    sums = kernels.insert_fixed(*insertable, FINE_SCALE)[..., 2] / FINE_SCALE
+    sums = kernels.insert_fixed(*insertable)[..., 2] / SHARES
     assert sums.sum() == pytest.approx(weight[:, :count].sum(dtype=np.float64), rel=1e-6)
     assert (sums >= 0).all()
 
 
-def test_residual_of_the_first_rings(kernels, case, rng, gathered, gathered_weight):
+def test_residual_of_the_first_rings(kernels, case, rng):
     direction = rng.integers(0, len(case.table), 11).astype(np.int32)
-    given = case.table, case.rings[:USED_RINGS], direction, gathered, gathered_weight
-    found = kernels.slice_residual(*given)
-    np.testing.assert_allclose(found, reference.slice_residual(*given), atol=2e-5)  # up to 24 products of order 1
-    assert np.array_equal(found, kernels.slice_residual(*given))
+    given = case.table, case.rings[:USED_RINGS], direction, *gathered_slices(case, rng)
+    # Up to 24 products of order 1 with slices of steps of 2^-18.
+    np.testing.assert_allclose(kernels.slice_residual(*given), reference.slice_residual(*given), atol=1e-4)
+
+
+def test_the_residual_of_two_parts_is_that_of_the_whole(kernels, case, rng, gathered, gathered_weight):
+    some, part = gathered // 3, gathered_weight // 5
+    given = case.table, case.rings, rng.integers(0, len(case.table), 11).astype(np.int32)
+    whole, one, other = (
+        kernels.residual_fixed(*given, *sums)
+        for sums in ((gathered, gathered_weight), (some, part), (gathered - some, gathered_weight - part))
+    )
+    assert np.array_equal(whole, one + other)
 
 
 def test_residual_is_the_change_of_the_images_power(case):
@@ -171,7 +192,7 @@ def test_residual_is_the_change_of_the_images_power(case):
     gathered = reference.gather_slices(
         start, none, np.arange(2), angle, gamma, ctf * x, ctf**2 * undamped[None], phase, case.rings, IN_PLANE // 2
     )
-    change = reference.slice_residual(case.table, case.rings, np.array([3]), *gathered)[0]
+    change = reference.slice_residual(case.table, case.rings, np.array([3]), *gathered)[0] @ [1.0, -2.0]
     y = reference.turned_slices(case.table, case.rings, np.array([3, 3]), angle, IN_PLANE)
     shift = phase[:, 0] + 1j * phase[:, 1]
     seen = x[0, 0] + 1j * x[0, 1]

@@ -10,12 +10,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from coldstart.engine.selftest.kernels import DeviceKernels
+from coldstart.engine.selftest.kernels import DeviceKernels, fixed_point
 from coldstart.model.polar import PolarPlane
 
 SIDE, WIDTH, PADDED, CLASSES, SLICES = 20, 11, 40, 2, 9
 SLICES_SHA256 = "3a22b45ddad6d85dc060ba11479d16ce74cfd8f1c9eb201ae7079172d94eac1c"
-SUMS_SHA256 = "fd255e76c2eab1e70d36b3e97ccfa5dc337c904f8d30d70b425f6d941f072149"
+SUMS_SHA256 = ""
 
 
 @pytest.fixture(params=[(1, True), (4, False), (8, False)], ids=["atomic", "vectors of 4", "vectors of 8"])
@@ -70,9 +70,10 @@ def test_slices(fused, plane):
 def test_fixed_point_sums(fused, plane):
     rng = np.random.default_rng(2)
     points = len(plane.points)
-    gathered, weight = np.zeros((SLICES, 2, plane.stride), np.float32), np.zeros((SLICES, plane.stride), np.float32)
+    gathered, weight = np.zeros((SLICES, 2, plane.stride)), np.zeros((SLICES, plane.stride))
     gathered[..., plane.points] = eighths(rng, -16, 16, (SLICES, 2, points))
     weight[:, plane.points] = eighths(rng, 0, 16, (SLICES, points))
     k, rows = frequencies(plane, rng), rotation_rows(rng, 1)
-    sums = fused.insert_fixed(*k, rows, gathered, weight, plane.stride, CLASSES, SIDE, WIDTH, 2.0**40)
+    slices = fixed_point(gathered, 2.0**20), fixed_point(weight, 2.0**20)
+    sums = fused.insert_fixed(*k, rows, *slices, plane.stride, CLASSES, SIDE, WIDTH)
     assert sha256(sums) == SUMS_SHA256

@@ -102,7 +102,7 @@ def given_map(
 def device_map(job: AbInitio, volumes: NDArray[np.float32]) -> FourierMap:
     """Maps (K, side, side, side) of the grid of the job's maximum radius, ready to be sliced."""
     spectrum = job.updater(job.plan.max_radius).sliceable(volumes)
-    return FourierMap(job.session.upload("volume", spectrum), PADDING)
+    return FourierMap.upload(job.session, spectrum, PADDING)
 
 
 def _scale_factor(job: AbInitio, volume: NDArray[np.float32], variance: NDArray[np.float64]) -> float:

@@ -34,7 +34,8 @@ class PoseBound:
     def slice_power(self, table: SliceTable) -> NDArray[np.float64]:
         """|C Y|^2 / sigma^2 of a slice, its mean over those of a table, in the weights of each image: (B,) float64."""
         weights = self._session.download(self._powers)[:, : table.rings, 0].astype(np.float64)
-        return np.asarray(weights @ self._session.download(table.power).mean(axis=0, dtype=np.float64))
+        power = self._session.download(table.power).mean(axis=0, dtype=np.float64)
+        return np.asarray((weights * power).sum(axis=1))  # of each image by itself, which a product of matrices is not
 
     def window(self, view: View, table: SliceTable, sigmas: float, levels_below: int = 0) -> DeviceArray:
         """Nats by which the true pose's cell may fall behind the best one, (B,) float32; none without sigmas.

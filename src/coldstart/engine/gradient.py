@@ -1,6 +1,7 @@
 """The M-step: posteriors and images into the numerators and denominators of the maps, and the noise's residual power.
 
-Owns kernels/backproject.cl. Sums are 64-bit fixed point: the result does not depend on the order of the slices.
+Owns kernels/backproject.cl. Every addend is rounded to a whole number of small steps, and sums are of whole numbers:
+the result depends neither on their order nor on how a minibatch is split (docs/method.md, "Sums that can be split").
 """
 
 from __future__ import annotations
@@ -20,7 +21,96 @@ from coldstart.engine.slices import Projector
 from coldstart.engine.symmetrizer import INSERTION_PADDING, Symmetrizer, widened
 from coldstart.model.pose_grid import rotation_grid
 
-FIXED_POINT_BITS = 59
+ADDEND_BITS, GATHERED_BITS = 24, 30
+"""Of the largest addend of a gathered slice, as a float32 has them, and of the largest sum: all posterior of a
+minibatch in one point, which is held in 32 bits."""
+
+MAP_BITS = 21
+"""Of the largest part of a map's slice."""
+
+SHARES_BITS, HALF_BITS = 29, 21
+"""As in the kernels: bits of the share of a point that a voxel gets, and of the halves of a slice's power.
+
+Sums over slices have up to GATHERED_BITS + SHARES_BITS = 59 bits at a voxel, and 3 more since it gets shares of many
+points; those over rings have GATHERED_BITS + MAP_BITS = 51, and 9 more for their points. Both are held in 64.
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Scales:
+    """Steps a unit, powers of two, of what is summed as whole numbers.
+
+    Attributes
+    ----------
+    image, weight : float
+        Of gathered slices.
+    map : float
+        Of the slices of maps.
+    """
+
+    image: float
+    weight: float
+    map: float
+
+    @classmethod
+    def of(cls, images: int, image_bound: float, weight_bound: float, map_bound: float) -> Scales:
+        """For minibatches of so many images.
+
+        Parameters
+        ----------
+        images : int
+            Of the whole minibatch, however it is split.
+        image_bound, weight_bound : float
+            No |A| and no W of these images exceeds them.
+        map_bound : float
+            No part of a map's spectrum exceeds it.
+        """
+        addend = min(ADDEND_BITS, GATHERED_BITS - np.log2(images))
+        bits = (addend, image_bound), (addend, weight_bound), (MAP_BITS, map_bound)
+        return cls(*(float(2.0 ** np.floor(most - np.log2(bound))) for most, bound in bits))
+
+
+@dataclass(frozen=True, slots=True)
+class Sums:
+    """What a share of a minibatch says about the maps, in whole numbers: those of all shares add up.
+
+    Attributes
+    ----------
+    grid : (K, side, side, side // 2 + 1, 3) int64
+        N real, N imaginary and D, the plane x = 0 not yet completed.
+    residual : (rings, 3) int64
+        Sums of U and the upper and lower half of |Y|^2, and of Re conj(Z) Y; of no rings where they were not wanted.
+    scales : Scales
+    """
+
+    grid: NDArray[np.int64]
+    residual: NDArray[np.int64]
+    scales: Scales
+
+    def __add__(self, other: Sums) -> Sums:
+        """Of both shares, whose scales are the same."""
+        return Sums(self.grid + other.grid, self.residual + other.residual, self.scales)
+
+    @property
+    def numerator(self) -> NDArray[np.complex128]:
+        """N, (K, side, side, side // 2 + 1)."""
+        total = self.grid[..., :2] / (self.scales.image * 2.0**SHARES_BITS)
+        return _friedel(total[..., 0] + 1j * total[..., 1])
+
+    @property
+    def denominator(self) -> NDArray[np.float64]:
+        """D, (K, side, side, side // 2 + 1)."""
+        return _friedel(self.grid[..., 2] / (self.scales.weight * 2.0**SHARES_BITS))
+
+    @property
+    def residual_change(self) -> NDArray[np.float64]:
+        """(rings,) float64: sum of U |Y|^2 - 2 Re conj(Z) Y of each ring."""
+        upper, lower, cross = self.residual.T.astype(np.float64)
+        scales = self.scales
+        return np.asarray(
+            (upper * 2.0**HALF_BITS + lower) / (scales.weight * scales.map**2)
+            - 2.0 * cross / (scales.image * scales.map)
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,12 +165,37 @@ class Backprojector:
         self, batch: Minibatch, found: Hypotheses, slices: MapSlices, radius: float, side: int,
         symmetrizer: Symmetrizer | None = None, *, residual: bool = True,
     ) -> Gradient:  # fmt: skip
-        """Back-project the hypotheses with their posteriors up to a radius into grids of `side` points.
+        """The gradient of a minibatch that is not split.
 
-        With a symmetrizer every image counts under every operator of its point group.
+        Back-project the hypotheses with their posteriors up to a radius into grids of `side` points. With a symmetrizer
+        every image counts under every operator of its point group. Without `residual` the residual power is left NaN,
+        which saves its slices.
+        """
+        scales = self.scales(len(batch), batch.image_bound, batch.weight_bound, found.level, slices)
+        padding = 1 if symmetrizer is None else INSERTION_PADDING
+        sums = self.sums(batch, found, slices, radius, padding * side, padding, scales, residual=residual)
+        return gradient_of(sums, batch.power, len(batch), batch.noise_variance, radius, side, symmetrizer)
+
+    def scales(self, images: int, image_bound: float, weight_bound: float, level: int, slices: MapSlices) -> Scales:
+        """Those of a minibatch, as `Scales.of`, whose bounds are of images on the finest rings.
+
+        Parameters
+        ----------
+        level : int
+            Of the hypotheses.
+        slices : MapSlices
+        """
+        share = self._rings.table(level).largest_share
+        return Scales.of(images, share * image_bound, share * weight_bound, slices.volume.largest)
+
+    def sums(
+        self, batch: Minibatch, found: Hypotheses, slices: MapSlices, radius: float, side: int, padding: int,
+        scales: Scales, *, residual: bool = True,
+    ) -> Sums:  # fmt: skip
+        """Sums over a share of a minibatch on a grid of `side` points, `padding` of them a cycle a box.
 
         Poses on the grid that turns the rings are gathered into one slice a direction, those of a finer level into one
-        a rotation. Without `residual` the residual power is left NaN, which saves its slices.
+        a rotation.
         """
         grid = rotation_grid(found.level)
         on_rings = found.level <= self._rings.finest
@@ -95,74 +210,91 @@ class Backprojector:
             "angle": angle[order],
             "weight": found.posterior[order],
         }
-        gathered = self._gather(entries, found, radius)
+        gathered = self._gather(entries, found, radius, scales)
         cells = (keys * grid.in_plane if on_rings else keys).astype(np.int32)
-        padding = 1 if symmetrizer is None else INSERTION_PADDING
         rows = self._projector.rotation_rows("slice rows", grid, cells, slices.turn, padding)
-        total = self._insert(batch, rows, gathered, found, radius, padding * side)
-        numerator, denominator = _friedel(total[..., 0] + 1j * total[..., 1]), _friedel(total[..., 2])
-        power = np.full(self._rings.plane.rings, np.nan)
+        total = self._insert(rows, gathered, found, radius, side)
+        change = np.empty((0, 3), np.int64)
         if residual:
-            power = self._residual(batch, gathered, keys, found, slices, found.view.table.plane.rings_within(radius))
-        if symmetrizer is not None:
-            numerator, denominator = symmetrizer.sums(widened(numerator), widened(denominator), radius, side)
-        return Gradient(numerator, denominator, power)
+            rings = found.view.table.plane.rings_within(radius)
+            change = self._residual(gathered, keys, found, slices, rings, scales)
+        return Sums(total, change, scales)
 
     def _gather(
-        self, entries: dict[str, NDArray[np.generic]], found: Hypotheses, radius: float
+        self, entries: dict[str, NDArray[np.generic]], found: Hypotheses, radius: float, scales: Scales
     ) -> tuple[DeviceArray, DeviceArray]:
         session, view = self._session, found.view
         plane, slices = view.table.plane, len(entries["start"]) - 1
-        data = session.array("gathered", (slices, 2, plane.stride), np.float32)
-        weight = session.array("gathered weight", (slices, plane.stride), np.float32)
+        data = session.array("gathered", (slices, 2, plane.stride), np.int32)
+        weight = session.array("gathered weight", (slices, plane.stride), np.int32)
         self._program.launch(
             "gather_slices", (plane.rings_within(radius), slices),
             *(session.upload(f"entry {name}", column) for name, column in entries.items()), view.image, view.weight,
-            view.phase, view.table.rings, data, weight, plane.in_plane // 2, plane.stride,
+            view.phase, view.table.rings, data, weight, plane.in_plane // 2, plane.stride, scales.image, scales.weight,
         )  # fmt: skip
         return data, weight
 
     def _insert(
-        self, batch: Minibatch, rows: DeviceArray, gathered: tuple[DeviceArray, DeviceArray], found: Hypotheses,
-        radius: float, side: int,
-    ) -> NDArray[np.float64]:  # fmt: skip
-        """N real, N imaginary and D, (K, side, side, side // 2 + 1, 3) float64, the plane x = 0 not yet completed."""
+        self, rows: DeviceArray, gathered: tuple[DeviceArray, DeviceArray], found: Hypotheses, radius: float, side: int
+    ) -> NDArray[np.int64]:
         session, table, slices, classes = self._session, found.view.table, rows.shape[0], found.classes
         count, width = table.plane.count(radius), side // 2 + 1
         accumulator = session.zero(
             session.array("accumulator", (self._copies, classes, side, side, width, 3), np.int64)
         )
-        scale = 2.0 ** np.floor(FIXED_POINT_BITS - np.log2(len(batch) * batch.amplitude_bound))
         size = (-(-count // self._chunk), slices) if self._atomic else (self._copies,)
         self._program.launch(
             "insert_slices", size, table.kx, table.ky, rows, *gathered, accumulator, slices, count,
-            table.plane.stride, classes, side, width, float(scale),
+            table.plane.stride, classes, side, width,
         )  # fmt: skip
-        return np.asarray(session.download(accumulator).sum(axis=0) / scale)
+        return np.asarray(session.download(accumulator).sum(axis=0))
 
     def _residual(
-        self, batch: Minibatch, gathered: tuple[DeviceArray, DeviceArray], keys: NDArray[np.int32], found: Hypotheses,
-        slices: MapSlices, rings: int,
-    ) -> NDArray[np.float64]:  # fmt: skip
-        """Residual power, from the map's slices that belong to the gathered ones: directions, or rotations."""
+        self, gathered: tuple[DeviceArray, DeviceArray], keys: NDArray[np.int32], found: Hypotheses, slices: MapSlices,
+        rings: int, scales: Scales,
+    ) -> NDArray[np.int64]:  # fmt: skip
+        """What the fit takes off, from the map's slices that belong to the gathered ones: directions, or rotations."""
         session, plane, rows = self._session, found.view.table.plane, keys
         if found.level <= self._rings.finest:
             modelled = slices.tables[found.level]
         else:
             modelled = self._projector.pose_slices(slices.volume, slices.turn, found.level, keys, rings)
             rows = np.arange(len(keys), dtype=np.int32)
-        explained = session.array("residual", (len(rows), rings), np.float32)
+        explained = session.array("residual", (len(rows), rings, 3), np.int64)
         self._program.launch(
             "slice_residual", (rings, len(rows)), modelled.slice, found.view.table.rings,
             session.upload("slice direction", rows.astype(np.int32)), *gathered, explained, plane.stride,
-            modelled.slice.shape[2],
+            modelled.slice.shape[2], scales.map,
         )  # fmt: skip
-        change = session.download(explained).sum(axis=0, dtype=np.float64)
-        power = np.full(self._rings.plane.rings, np.nan)
-        power[:rings] = batch.power[:rings] + change * batch.noise_variance[:rings] / (
-            len(batch) * plane.ring_areas[:rings]
-        )
-        return power
+        return np.asarray(session.download(explained).sum(axis=0))
+
+
+def gradient_of(
+    sums: Sums, image_power: NDArray[np.float64], images: int, noise_variance: NDArray[np.float64], radius: float,
+    side: int, symmetrizer: Symmetrizer | None,
+) -> Gradient:  # fmt: skip
+    """The gradient of a minibatch from the sums of all its shares.
+
+    Parameters
+    ----------
+    sums : Sums
+        On the grid that a symmetrizer takes, where there is one.
+    image_power : (rings,) float64
+        Mean |X|^2 of a coefficient.
+    images : int
+    noise_variance : (rings,) float64
+    radius : float
+    side : int
+        Points along an edge of the maps.
+    symmetrizer : Symmetrizer or None
+    """
+    power, rings = np.full(len(image_power), np.nan), len(sums.residual)
+    areas = np.pi * np.arange(1, rings + 1)
+    power[:rings] = image_power[:rings] + sums.residual_change * noise_variance[:rings] / (images * areas)
+    numerator, denominator = sums.numerator, sums.denominator
+    if symmetrizer is not None:
+        numerator, denominator = symmetrizer.sums(widened(numerator), widened(denominator), radius, side)
+    return Gradient(numerator, denominator, power)
 
 
 Half = TypeVar("Half", NDArray[np.complex128], NDArray[np.float64])

@@ -104,7 +104,7 @@ class ImagePreparer:
             # The background is then that of the image before it was multiplied.
             rings = images.shape[-1] // 2
             radii = np.arange(1, rings + 1)
-            scale = scale * np.sqrt(self.noise_left(rows, rings) @ radii / radii.sum())
+            scale = scale * np.sqrt((self.noise_left(rows, rings) * radii).sum(axis=1) / radii.sum())
         return np.asarray((images - mean[:, None, None]) * scale[:, None, None], dtype=np.float32)
 
     def noise_left(self, rows: NDArray[np.int64], rings: int) -> NDArray[np.float64]:
@@ -179,21 +179,41 @@ class Minibatch:
         A = a C X / sigma^2 and W = a C^2 / sigma^2 on the finest rings, with a the area of a point; where an image is
         C X already, A has no further C.
     noise_variance : (rings,) float64
-    power : (rings,) float64
-        Mean |X|^2 over a ring's points and images, before these were multiplied by their CTFs.
-    amplitude_bound : float
-        No |a C X / sigma^2| and no a C^2 / sigma^2 exceeds this.
+    image_power : (B, rings) float64
+        Mean |X|^2 over the points of a ring.
+    noise_left : (B, rings) float64
+        As `ImagePreparer.noise_left`.
+    image_bound, weight_bound : float
+        No |a C X / sigma^2| and no a C^2 / sigma^2 exceeds them.
     """
 
     rows: NDArray[np.int64]
     image: DeviceArray
     weight: DeviceArray
     noise_variance: NDArray[np.float64]
-    power: NDArray[np.float64]
-    amplitude_bound: float
+    image_power: NDArray[np.float64]
+    noise_left: NDArray[np.float64]
+    image_bound: float
+    weight_bound: float
 
     def __len__(self) -> int:
         return len(self.rows)
+
+    @property
+    def power(self) -> NDArray[np.float64]:
+        """(rings,) float64: as `mean_power`."""
+        return mean_power(self.image_power, self.noise_left)
+
+
+def mean_power(image_power: NDArray[np.float64], noise_left: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Mean |X|^2 over images, before these were multiplied by their CTFs: (rings,) float64.
+
+    Parameters
+    ----------
+    image_power, noise_left : (B, rings) float64
+        As of a `Minibatch`.
+    """
+    return np.asarray(image_power.mean(axis=0) / noise_left.mean(axis=0))
 
 
 @dataclass(frozen=True, slots=True)
@@ -236,10 +256,9 @@ class MinibatchLoader:
         plane, session = self._preparer.plane, self._session
         coefficients = self._preparer.coefficients(rows)
         planes = np.stack([coefficients.real, coefficients.imag], axis=1)
-        squared = np.einsum("bcm,bcm->m", planes, planes, dtype=np.float64) / len(rows)
+        squared = planes[:, 0] ** 2 + planes[:, 1] ** 2
         largest = float(np.abs(coefficients).max(initial=1.0))
         inverse = plane.weights / noise_variance[plane.ring - 1]
-        noise_left = self._preparer.noise_left(rows, plane.rings)
         table = self.rings.table(self.rings.finest)
         image = session.array("image", planes.shape, np.float32)
         weight = session.array("weight", (len(rows), plane.stride), np.float32)
@@ -253,8 +272,10 @@ class MinibatchLoader:
             image=image,
             weight=weight,
             noise_variance=noise_variance,
-            power=np.bincount(plane.ring, squared)[1:] / plane.half_points / noise_left.mean(axis=0),
-            amplitude_bound=self._ctf_bound**2 * largest * float(inverse.max()),
+            image_power=np.add.reduceat(squared, plane.ring_start[:-1], axis=1, dtype=np.float64) / plane.half_points,
+            noise_left=self._preparer.noise_left(rows, plane.rings),
+            image_bound=self._ctf_bound * largest * float(inverse.max()),
+            weight_bound=self._ctf_bound**2 * float(inverse.max()),
         )
 
     def view(self, batch: Minibatch, level: int, shifts: ShiftGrid, *, of_cells: bool) -> View:

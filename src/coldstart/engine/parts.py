@@ -157,7 +157,7 @@ class RunParts:
     def on_device(self, volumes: NDArray[np.float32]) -> FourierMap:
         """Maps (K, side, side, side) ready to be sliced."""
         updater = self.updater_of(volumes.shape[1], symmetric=False)
-        return FourierMap(self.session.upload("volume", updater.sliceable(volumes)), PADDING)
+        return FourierMap.upload(self.session, updater.sliceable(volumes), PADDING)
 
 
 def prepare_images(particles: Particles, images: ImageSource, params: AbInitioParams) -> ImagePreparer:

@@ -153,7 +153,7 @@ class Poser:
         self._search = PoseSearch(session, self._loader)
         self._auditor = Auditor(session, self._loader, self._search)
         sliceable = MapUpdater(params, volumes.shape[1], point_group("C1")).sliceable(volumes)
-        self._volume = FourierMap(session.upload("volume", sliceable), PADDING)
+        self._volume = FourierMap.upload(session, sliceable, PADDING)
 
     @property
     def angular_step_deg(self) -> float:

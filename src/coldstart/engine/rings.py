@@ -33,6 +33,8 @@ class RingTable:
         As `PolarPlane.ring_table`.
     share : DeviceArray (stride,) float32
         Area of a point over its area on the finest plane, zero at pads.
+    largest_share : float
+        Of all points.
     """
 
     plane: PolarPlane
@@ -41,6 +43,7 @@ class RingTable:
     source: DeviceArray
     rings: DeviceArray
     share: DeviceArray
+    largest_share: float
 
 
 FINEST_LEVEL = 2
@@ -82,7 +85,8 @@ class Rings:
             "rings": plane.ring_table,
             "share": share.astype(np.float32),
         }
-        return RingTable(plane, **{name: session.upload(f"{name} {level}", c) for name, c in columns.items()})
+        uploaded = {name: session.upload(f"{name} {level}", column) for name, column in columns.items()}
+        return RingTable(plane, **uploaded, largest_share=float(share.max()))
 
 
 def ring_planes(level: int, rings: int) -> list[PolarPlane]:

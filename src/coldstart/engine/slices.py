@@ -29,10 +29,20 @@ class FourierMap:
     data : DeviceArray (K, side, side, width) complex64
     padding : int
         Points of the spectrum for each cycle a box.
+    largest : float
+        No part of a point, real or imaginary, exceeds it.
     """
 
     data: DeviceArray
     padding: int
+    largest: float
+
+    @classmethod
+    def upload(cls, session: Session, spectra: NDArray[np.complex64], padding: int, name: str = "volume") -> FourierMap:
+        """Put spectra (K, side, side, width) on the device, in a buffer of this name."""
+        parts = spectra.view(np.float32)
+        largest = max(float(parts.max()), -float(parts.min()), float(np.finfo(np.float32).tiny))
+        return cls(session.upload(name, spectra), padding, largest)
 
     @property
     def classes(self) -> int:
@@ -122,7 +132,7 @@ class Projector:
             "blur_volume", (volume.classes * volume.side, volume.side), volume.data,
             self._session.upload("blur", turns), data, float(volume.padding * (rings + 1)), volume.side, volume.width,
         )  # fmt: skip
-        return FourierMap(data, volume.padding)
+        return FourierMap(data, volume.padding, volume.largest)
 
     def pose_slices(
         self, volume: FourierMap, turn: NDArray[np.float64], level: int, cells: Cells, rings: int

@@ -193,7 +193,7 @@ class _Workbench:
         updater = self._job.updater(self._radius)
         volume = random_map(np.random.default_rng(1), grid_side(self._radius), params)
         spectrum = updater.sliceable(volume[None] * np.float32(MAP_NORM / np.linalg.norm(volume)))
-        return FourierMap(self._session.upload("volume", spectrum), PADDING)
+        return FourierMap.upload(self._session, spectrum, PADDING)
 
     def _candidates(self) -> Candidates:
         """As many rotations of each image, each with as many shifts, here and there on their grids."""

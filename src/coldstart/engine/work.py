@@ -121,7 +121,7 @@ def insertion_visits(launches: Iterable[Launch], planes: Planes) -> Visits:
     """Those of the largest launch of insert_slices."""
     largest = max((one for one in launches if one.kernel == "insert_slices"), key=lambda o: _insert_slices(o, planes))
     slices, count, stride = (int(number) for number in largest.numbers[:3])
-    side, width = (int(number) for number in largest.numbers[-3:-1])
+    side, width = (int(number) for number in largest.numbers[-2:])
     plane = _of_stride(planes, stride)
     return Visits(plane, int(plane.ring[count - 1]), slices, side, width)
 

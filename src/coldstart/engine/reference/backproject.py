@@ -1,4 +1,4 @@
-"""Twins of kernels/backproject.cl."""
+"""Twins of kernels/backproject.cl. They round nothing: the kernels' sums, over their scales, come near."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def insert_slices(
     kx: Array, ky: Array, rows: Array, gathered: Array, gathered_weight: Array, count: int, classes: int, side: int,
     width: int,
 ) -> Real:  # fmt: skip
-    """N real, N imaginary and D, (K, side, side, width, 3) float64: the kernel's copies' sum over its scale."""
+    """N real, N imaginary and D, (K, side, side, width, 3) float64: the sum of the kernel's copies over SHARES."""
     points = side * side * width
     index, share, reflected = trilinear(plane_points(kx, ky, rows, count), side, width)
     index = index + np.asarray(rows[:, 3], dtype=np.int64)[:, None, None] * points
@@ -51,9 +51,9 @@ def insert_slices(
 
 
 def slice_residual(slice_table: Array, rings: Array, direction: Array, gathered: Array, gathered_weight: Array) -> Real:
-    """sum_l U |Y|^2 - 2 Re(conj(Z) Y) of each slice and ring, (slices, rings) float64."""
+    """Sums over l of U |Y|^2 and of Re(conj(Z) Y), of each slice and ring, (slices, rings, 2) float64."""
     y = turned_slices(slice_table, rings, direction, np.zeros(len(direction), np.int64), 2)
     count = y.shape[1]
     cross = np.conj(complex_rows(gathered)[:, :count]) * y
-    change = gathered_weight[:, :count] * np.abs(y) ** 2 - 2 * cross.real
-    return np.stack([change[:, start : start + half].sum(axis=1) for start, half, _, _ in rings], axis=1)
+    terms = np.stack([gathered_weight[:, :count] * np.abs(y) ** 2, cross.real], axis=-1)
+    return np.stack([terms[:, start : start + half].sum(axis=1) for start, half, _, _ in rings], axis=1)

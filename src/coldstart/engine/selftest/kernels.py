@@ -33,8 +33,11 @@ MACROS = {
 }
 """The macros of each kernel file that a tuning sets."""
 
-SUM_SCALE = 2.0**40
-"""Fixed-point steps of one in `insert_slices`."""
+IMAGE_SCALE, WEIGHT_SCALE, SLICE_SCALE = 2.0**22, 2.0**24, 2.0**18
+"""Fixed-point steps of one: of Z, of U, and of the slices of `slice_residual`."""
+
+SHARES, HALF_WORD = 2.0**29, 2.0**21
+"""Steps of a share of a voxel in `insert_slices`, and what the upper sum of `slice_residual` counts in."""
 
 
 def kernel_macros(file: str, tuning: Tuning) -> dict[str, int]:
@@ -47,6 +50,11 @@ def kernel_macros(file: str, tuning: Tuning) -> dict[str, int]:
         "ATOMIC": int(tuning.atomic),
     }
     return {name: values[name] for name in MACROS[file]}
+
+
+def fixed_point(values: Array, scale: float) -> Array:
+    """Values in steps of 1 / scale, int32."""
+    return np.rint(np.asarray(values, np.float64) * scale).astype(np.int32)
 
 
 class DeviceKernels:
@@ -233,11 +241,24 @@ class DeviceKernels:
         self, entry_start: Array, entry_image: Array, entry_shift: Array, entry_angle: Array, entry_weight: Array,
         image: Array, weight: Array, phase: Array, rings: Array, half_turn: int
     ) -> Arrays:  # fmt: skip
+        gathered, gathered_weight = self.gather_fixed(
+            entry_start, entry_image, entry_shift, entry_angle, entry_weight, image, weight, phase, rings, half_turn,
+            IMAGE_SCALE, WEIGHT_SCALE,
+        )  # fmt: skip
+        return gathered / IMAGE_SCALE, gathered_weight / WEIGHT_SCALE
+
+    def gather_fixed(
+        self, entry_start: Array, entry_image: Array, entry_shift: Array, entry_angle: Array, entry_weight: Array,
+        image: Array, weight: Array, phase: Array, rings: Array, half_turn: int, image_scale: float,
+        weight_scale: float,
+    ) -> Arrays:  # fmt: skip
+        """The fixed-point sums themselves, int32."""
         slices, stride = len(entry_start) - 1, weight.shape[1]
-        gathered, gathered_weight = self._empty((slices, 2, stride)), self._empty((slices, stride))
+        gathered, gathered_weight = (self._empty(shape, np.int32) for shape in ((slices, 2, stride), (slices, stride)))
         self._launch(
             "backproject.cl", "gather_slices", (len(rings), slices), entry_start, entry_image, entry_shift, entry_angle,
-            entry_weight, image, weight, phase, rings, gathered, gathered_weight, half_turn, stride,
+            entry_weight, image, weight, phase, rings, gathered, gathered_weight, half_turn, stride, image_scale,
+            weight_scale,
         )  # fmt: skip
         return self._get(gathered), self._get(gathered_weight)
 
@@ -245,31 +266,41 @@ class DeviceKernels:
         self, kx: Array, ky: Array, rows: Array, gathered: Array, gathered_weight: Array, count: int, classes: int,
         side: int, width: int
     ) -> Array:  # fmt: skip
-        head = kx, ky, rows, gathered, gathered_weight
-        return np.asarray(self.insert_fixed(*head, count, classes, side, width, SUM_SCALE) / SUM_SCALE)
+        fixed = fixed_point(gathered, IMAGE_SCALE), fixed_point(gathered_weight, WEIGHT_SCALE)
+        sums = self.insert_fixed(kx, ky, rows, *fixed, count, classes, side, width)
+        return np.asarray(sums / (SHARES * np.array([IMAGE_SCALE, IMAGE_SCALE, WEIGHT_SCALE])))
 
     def insert_fixed(
         self, kx: Array, ky: Array, rows: Array, gathered: Array, gathered_weight: Array, count: int, classes: int,
-        side: int, width: int, scale: float, copies: int = 1
+        side: int, width: int, copies: int = 1
     ) -> Array:  # fmt: skip
-        """The fixed-point sums themselves, in steps of 1 / scale, added up over copies where sums are not atomic."""
+        """The sums of int32 slices themselves, int64, added up over copies where sums are not atomic."""
         size: tuple[int, ...] = (copies,)
         if self.tuning.atomic:
             size, copies = (-(-count // self.tuning.chunk), len(rows)), 1
         accumulator = self._put(np.zeros((copies, classes, side, side, width, 3), np.int64))
         self._launch(
             "backproject.cl", "insert_slices", size, kx, ky, rows, gathered, gathered_weight, accumulator, len(rows),
-            count, len(kx), classes, side, width, float(scale),
+            count, len(kx), classes, side, width,
         )  # fmt: skip
         return np.asarray(self._get(accumulator).sum(axis=0))
 
     def slice_residual(
         self, slice_table: Array, rings: Array, direction: Array, gathered: Array, gathered_weight: Array
     ) -> Array:  # fmt: skip
-        residual = self._empty((len(direction), len(rings)))
+        fixed = fixed_point(gathered, IMAGE_SCALE), fixed_point(gathered_weight, WEIGHT_SCALE)
+        sums = self.residual_fixed(slice_table, rings, direction, *fixed).astype(np.float64)
+        power = (sums[..., 0] * HALF_WORD + sums[..., 1]) / (WEIGHT_SCALE * SLICE_SCALE**2)
+        return np.stack([power, sums[..., 2] / (IMAGE_SCALE * SLICE_SCALE)], axis=-1)
+
+    def residual_fixed(
+        self, slice_table: Array, rings: Array, direction: Array, gathered: Array, gathered_weight: Array
+    ) -> Array:  # fmt: skip
+        """The sums of int32 slices themselves, (slices, rings, 3) int64: upper and lower words of the power, cross."""
+        residual = self._empty((len(direction), len(rings), 3), np.int64)
         self._launch(
             "backproject.cl", "slice_residual", (len(rings), len(direction)), slice_table, rings, direction, gathered,
-            gathered_weight, residual, gathered.shape[2], slice_table.shape[2],
+            gathered_weight, residual, gathered.shape[2], slice_table.shape[2], SLICE_SCALE,
         )  # fmt: skip
         return self._get(residual)
 
