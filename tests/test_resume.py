@@ -17,6 +17,7 @@ from coldstart import AbInitioParams
 from coldstart.api import job_folder, resume_job, resume_jobs, run_job, run_jobs, series_jobs
 from coldstart.api.checkpoint import JOB, POINT, JobCheckpoint, read_job, read_point
 from coldstart.cli.main import main
+from coldstart.compute.device import list_devices
 from coldstart.errors import DeviceError, OutputError, ParticleFileError, RunSuspended
 from coldstart.io.checkpoint import write_records
 from coldstart.io.inputs import read_inputs
@@ -123,6 +124,20 @@ def test_symmetry_and_audits(unbroken: Any, beside: Path, content: Content) -> N
         resume_job(output, **Leave("marching").options)
     resume_job(output)
     assert content(output) == content(whole)
+
+
+def test_a_device_in_two_parts_gives_the_same_bytes(unbroken: Any, beside: Path, content: Content) -> None:
+    """All but the name of the device."""
+    whole = next((info for info in list_devices() if info.is_pocl and info.compute_units > 1), None)
+    if whole is None:
+        pytest.skip("there is no CPU of several compute units under PoCL")
+    params = unbroken.params.model_copy(update={"device": f"{whole.index}/2"})
+    run_job(unbroken.particles, beside / "run", params)
+    assert "2 × " in str(RunFolder(beside / "run").load_summary().device)
+    found = content(beside / "run")
+    others = {name for name in found if found[name] != unbroken.content[name]}
+    assert others <= {"params.json", "summary.json", "report.html"}
+    assert found.keys() == unbroken.content.keys()
 
 
 def test_iterations_after_the_checkpoint_are_done_again(left: Path, unbroken: Any, content: Content) -> None:

@@ -207,7 +207,8 @@ class AbInitioParams(BaseModel):
     device: str | None = _field(
         None,
         "Device",
-        "Number, platform:device number, or part of the name of an OpenCL device; the best one when empty.",
+        "Number, platform:device number or part of the name of an OpenCL device; several with commas between them, or "
+        "all like the best one (all), share the work; 0/2 is device 0 in two parts; the best one when empty.",
         COMPUTE,
     )
     threads: int | None = _field(None, "Threads", "CPU threads; all when empty.", COMPUTE, ge=1)

@@ -1,10 +1,12 @@
 import dataclasses
 import shutil
 
+import numpy as np
 import pytest
 
 from coldstart.compute import device
-from coldstart.compute.device import POCL, DeviceInfo, choose_device, list_devices
+from coldstart.compute.device import POCL, DeviceInfo, choose_device, choose_devices, list_devices
+from coldstart.compute.session import open_sessions
 from coldstart.errors import DeviceError
 
 CPU = DeviceInfo(
@@ -152,3 +154,41 @@ def test_what_is_there_is_described():
         assert info.global_bytes >= info.max_alloc_bytes > 0
         assert info.vector_width >= 1
         assert info.usable == (info.reason == "")
+
+
+def numbers(request):
+    return [info.index for info in choose_devices(request)]
+
+
+def test_several_devices_share_the_work(found):
+    found(CPU, gpu(), gpu(), gpu(name="Small GPU", compute_units=8))
+    assert numbers(None) == [1]
+    assert numbers("3, 0") == [3, 0]
+    assert numbers("small,cpu") == [3, 0]
+    assert numbers("all") == numbers("ALL") == [1, 2]  # those like the best one
+
+
+def test_a_device_is_asked_for_once(found):
+    found(CPU, gpu())
+    for request in ("1,1", "big,1", "all,1", "0,0/2"):
+        with pytest.raises(DeviceError, match="more than once"):
+            choose_devices(request)
+    with pytest.raises(DeviceError, match="no OpenCL device fits --device '7'"):
+        choose_devices("0,7")
+
+
+def test_parts_that_a_device_cannot_be_split_into(found):
+    found(dataclasses.replace(CPU, compute_units=2))
+    for parts in (0, 3):
+        with pytest.raises(DeviceError, match=f"cannot be split into {parts} parts: it has 2 compute units"):
+            choose_devices(f"0/{parts}")
+
+
+def test_a_cpu_is_split_into_equal_parts():
+    whole = [info for info in list_devices() if info.is_pocl and info.compute_units > 1]
+    if not whole:
+        pytest.skip("there is no CPU of several compute units under PoCL")
+    parts = choose_devices(f"{whole[0].index}/2")
+    assert [part.compute_units for part in parts] == 2 * [whole[0].compute_units // 2]
+    with open_sessions(f"{whole[0].index}/2")[1] as session:
+        assert np.array_equal(session.download(session.upload("numbers", np.arange(5))), np.arange(5))

@@ -69,7 +69,7 @@ class Environment:
             finufft=version("finufft"),
             device=info.label,
             driver=info.driver,
-            tuning=str(session.tuning),
+            tuning=session.tuning.of_bits,
         )
 
     def differences(self, now: Environment) -> list[str]:

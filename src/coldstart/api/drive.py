@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
+from coldstart.api.devices import open_devices
 from coldstart.api.maps import read_box_map
 from coldstart.errors import ParameterError
 from coldstart.model.particles import ImageSource, Particles
@@ -129,22 +130,19 @@ def reconstruct_each(
     ColdstartError
         As `reconstruct`.
     """
-    from coldstart.compute.session import open_session
     from coldstart.engine.abinitio import abinitio
-    from coldstart.engine.parts import prepare_images
 
     first = jobs[0]
     if any(job.model_copy(update={"classes": first.classes}) != first for job in jobs):
         raise ParameterError("jobs that share their images may differ in the number of classes alone")
     given = first.initial_volume
     volume = None if given is None else read_box_map(Path(given), particles, "--initial-volume")
-    preparer = prepare_images(particles, images, first)
-    with open_session(first.device, first.threads) as session:
-        watcher.opened(session)
+    with open_devices(particles, images, first) as devices:
+        watcher.opened(devices.session)
         for params in jobs:
             steps = abinitio(
-                particles, images, params, session, watcher.should_stop, volume, preparer,
-                point=point, keep=watcher.keep, pause=watcher.pause,
+                particles, images, params, devices.session, watcher.should_stop, volume, devices.preparer,
+                make_crew=devices.crew_for(params), point=point, keep=watcher.keep, pause=watcher.pause,
             )  # fmt: skip
             result = _take_all(steps, watcher.add)
             yield result

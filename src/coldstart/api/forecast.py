@@ -16,21 +16,22 @@ COMPILER_BYTES = 60 * 2**20
 
 def forecast_run(particles: Particles, params: AbInitioParams) -> tuple[Forecast | None, tuple[Finding, ...]]:
     """What a run of these particles will need, and what is wrong with that; None where there is no device for it."""
-    from coldstart.compute.device import choose_device, set_cpu_threads
+    from coldstart.compute.device import choose_devices, set_cpu_threads
     from coldstart.engine.duration import forecast_seconds
     from coldstart.engine.forecast import forecast_memory
     from coldstart.engine.schedule import plan_run
 
     try:
         set_cpu_threads(params.threads)
-        info = choose_device(params.device)
+        infos = choose_devices(params.device)
+        info = infos[0]
         need = forecast_memory(particles, params, info)
     except DeviceError as error:
         return None, (Finding("device", "error", str(error), "coldstart devices lists what --device may name."),)
     except ParameterError as error:
         return None, (Finding("parameters", "error", str(error)),)
     plan = plan_run(params, particles.box_px, particles.box_angstrom, point_group(params.symmetry).order)
-    shared = need.device_bytes + COMPILER_BYTES if info.shares_host_memory else 0
+    shared = len(infos) * need.device_bytes + COMPILER_BYTES if info.shares_host_memory else 0
     forecast = Forecast(
         device_name=info.label,
         initial_minibatch=min(plan.initial_minibatch, particles.count),

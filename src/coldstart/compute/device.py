@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from coldstart.errors import DeviceError
@@ -16,6 +16,9 @@ from coldstart.errors import DeviceError
 DeviceKind = Literal["GPU", "CPU", "accelerator"]
 
 POCL = "Portable Computing Language"
+ALL = "all"
+"""Asks for every device like the best one."""
+
 INSTALL_HINT = (
     "install an OpenCL driver: a GPU's own driver, or on Linux x86_64 `pip install 'napari-coldstart[cpu]'`, "
     "on other Linux systems the package pocl-opencl-icd"
@@ -96,6 +99,68 @@ def choose_device(request: str | None = None) -> DeviceInfo:
         If there is no usable device, or the request fits none.
     """
     return _choose(request)[0]
+
+
+def choose_devices(request: str | None = None) -> tuple[DeviceInfo, ...]:
+    """The devices among which a run deals out its work.
+
+    Parameters
+    ----------
+    request : str or None
+        Requests as `choose_device` takes them, with commas between them; "all" for every device like the best one; and
+        behind a request, "/2" for two equal parts of its device.
+
+    Raises
+    ------
+    DeviceError
+        As `choose_device`, if a device is asked for twice, or cannot be split so.
+    """
+    return tuple(info for info, _ in _choose_several(request))
+
+
+def _choose_several(request: str | None) -> list[tuple[DeviceInfo, Any]]:
+    if request is None:
+        return [_choose(None)]
+    chosen: list[tuple[DeviceInfo, Any]] = []
+    for one in request.split(","):
+        whole, parts = _parts(one)
+        found = _like_the_best() if whole.lower() == ALL else [_choose(whole or None)]
+        taken = {info.index for info, _ in chosen}
+        for info, device in found:
+            if info.index in taken:
+                raise DeviceError(f"--device {request!r} asks for device {info.index}, {info.label}, more than once")
+            chosen += [(info, device)] if parts is None else _split(info, device, parts)
+    return chosen
+
+
+def _parts(request: str) -> tuple[str, int | None]:
+    """A request for a device, and into how many parts it is to be split."""
+    whole, slash, parts = request.strip().rpartition("/")
+    if slash and parts.isdigit():
+        return whole.strip(), int(parts)
+    return request.strip(), None
+
+
+def _like_the_best() -> list[tuple[DeviceInfo, Any]]:
+    best, _ = _choose(None)
+    return [pair for pair in _enumerate() if pair[0].label == best.label and pair[0].usable]
+
+
+def _split(info: DeviceInfo, device: Any, parts: int) -> list[tuple[DeviceInfo, Any]]:
+    """Equal parts of a device."""
+    import pyopencl as cl
+
+    units = info.compute_units // max(parts, 1)
+    if parts < 1 or units < 1:
+        raise DeviceError(
+            f"device {info.index}, {info.label}, cannot be split into {parts} parts: it has {info.compute_units} "
+            "compute units"
+        )
+    try:
+        found = device.create_sub_devices([cl.device_partition_property.EQUALLY, units])[:parts]
+    except cl.Error as error:
+        raise DeviceError(f"device {info.index}, {info.label}, cannot be split: {error}") from error
+    return [(replace(info, compute_units=units, global_bytes=info.global_bytes // parts), part) for part in found]
 
 
 def _choose(request: str | None) -> tuple[DeviceInfo, Any]:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from coldstart.compute.device import DeviceInfo, _choose, set_cpu_threads
+from coldstart.compute.device import DeviceInfo, _choose, _choose_several, set_cpu_threads
 from coldstart.compute.profile import Profile
 from coldstart.compute.program import Program, build_program
 from coldstart.compute.tuning import Tuning, tuning_for
@@ -181,10 +181,32 @@ def open_session(request: str | None = None, threads: int | None = None, *, prof
     DeviceError
         If there is none, or its driver fails.
     """
+    set_cpu_threads(threads)
+    return _open(*_choose(request), profiling=profiling)
+
+
+def open_sessions(request: str | None = None, threads: int | None = None) -> list[Session]:
+    """Take the devices among which a run deals out its work, at least one.
+
+    Parameters
+    ----------
+    request : str or None
+        As `coldstart.compute.device.choose_devices`.
+    threads : int or None
+        As `open_session`.
+
+    Raises
+    ------
+    DeviceError
+        If one is not there, or its driver fails.
+    """
+    set_cpu_threads(threads)
+    return [_open(info, device, profiling=False) for info, device in _choose_several(request)]
+
+
+def _open(info: DeviceInfo, device: Any, *, profiling: bool) -> Session:
     import pyopencl as cl
 
-    set_cpu_threads(threads)
-    info, device = _choose(request)
     try:
         return Session(info, device, profiling=profiling)
     except cl.Error as error:

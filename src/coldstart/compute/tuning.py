@@ -47,6 +47,11 @@ class Tuning:
     copies: int
     atomic: bool
 
+    @property
+    def of_bits(self) -> str:
+        """What may change the bits of a result; how sums are shared among work-items does not."""
+        return f"VW={self.vector_width} TM={self.score_rows} CHUNK={self.chunk} MULADD={self.muladd}"
+
 
 @dataclass(frozen=True, slots=True)
 class Preset:

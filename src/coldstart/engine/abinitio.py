@@ -3,8 +3,8 @@
     start from a random map a class, as strong as half of the images' signal    start
     until the maps no longer change:
         draw a minibatch, and turn the grid of poses                            sampling
-        E-step: search the classes and poses of its images on the maps          search, expectation
-        M-step: back-project the images with their posteriors                   gradient, symmetrizer
+        E-step: search the classes and poses of its images on the maps          team, worker: search, expectation
+        M-step: back-project the images with their posteriors                   team, worker: gradient, symmetrizer
         step the maps towards it, and constrain them                            update
         learn the noise from what the maps do not explain                       model.noise
         mend classes that are starved or swallow the others                     classes
@@ -28,13 +28,11 @@ from numpy.typing import NDArray
 from coldstart.compute.session import Session
 from coldstart.engine.balance import ViewBalance
 from coldstart.engine.classes import ClassWatch, class_reports, effective_classes
-from coldstart.engine.expectation import Hypotheses
 from coldstart.engine.final_pass import pose_all
 from coldstart.engine.gradient import Gradient
 from coldstart.engine.images import ImagePreparer
 from coldstart.engine.monitor import Monitor, relative_change
-from coldstart.engine.parts import RunParts, RunPoint, RunState
-from coldstart.engine.poses import pose_table
+from coldstart.engine.parts import RunParts, RunPoint, RunState, alone
 from coldstart.engine.schedule import (
     DENSE,
     LEARNING,
@@ -47,6 +45,7 @@ from coldstart.engine.schedule import (
     shift_grid,
     stages,
 )
+from coldstart.engine.share import Figures, Sight
 from coldstart.engine.start import (
     MEAN_CTF_SQUARED,
     NOISE_SAMPLE,
@@ -57,6 +56,7 @@ from coldstart.engine.start import (
     scale_to_signal,
     signal_power,
 )
+from coldstart.engine.team import MakeCrew
 from coldstart.engine.update import MapState, enlarge, resize_maps
 from coldstart.model.alignment import class_similarity_matrix
 from coldstart.model.noise import NoiseModel
@@ -81,6 +81,7 @@ def abinitio(
     initial_volume: NDArray[np.float32] | None = None,
     preparer: ImagePreparer | None = None,
     *,
+    make_crew: MakeCrew = alone,
     point: RunPoint | None = None,
     keep: Callable[[RunPoint], None] = lambda point: None,
     pause: Callable[[], None] = lambda: None,
@@ -100,6 +101,8 @@ def abinitio(
         Map over the particles' box, [z, y, x], n even: each class starts from a variant of it.
     preparer : ImagePreparer, optional
         As `prepare_images` makes it, to share its images with other runs.
+    make_crew : callable, optional
+        Gathers the workers that minibatches are dealt out to, given the run's own; this one alone by default.
     point : RunPoint, optional
         Where an earlier run of the same particles, parameters and device was left: this one goes on from there.
     keep : callable, optional
@@ -116,7 +119,7 @@ def abinitio(
     DeviceError
         If the device fails or has too little memory.
     """
-    job = AbInitio(particles, images, params, session, preparer)
+    job = AbInitio(particles, images, params, session, preparer, make_crew)
     state = job.start(initial_volume) if point is None else point.state
     history = [] if point is None else list(point.history)
     earlier_bytes = 0 if point is None else point.peak_device_bytes
@@ -124,7 +127,7 @@ def abinitio(
     while not (stopped or job.is_over(state)):
         state, stats = job.iterate(state)
         history.append(stats)
-        keep(RunPoint(state, tuple(history), max(session.peak_bytes, earlier_bytes)))
+        keep(RunPoint(state, tuple(history), max(job.team.crew.peak_bytes, earlier_bytes)))
         yield job.snapshot(state.map.volume, stats)
         stopped = should_stop()
     if job.group.order > 1 and history[-1].phase == "initial":  # stopped before the axes were sought
@@ -138,8 +141,8 @@ def abinitio(
         poses=posed.table,
         iterations=tuple(history),
         resolution_angstrom=posed.stats.resolution_angstrom,
-        device_name=session.info.label,
-        peak_device_bytes=max(session.peak_bytes, earlier_bytes),
+        device_name=job.team.crew.label,
+        peak_device_bytes=max(job.team.crew.peak_bytes, earlier_bytes),
         stopped_early=stopped,
         converged=job.has_converged(state),
         classes=class_reports(posed, particles.box_angstrom, job.plan.initial_radius, job.group),
@@ -201,35 +204,33 @@ class AbInitio(RunParts):
         updater = self.updater(now.radius, symmetric=symmetric)
         before = state.map.resized(updater.side)
 
-        batch = self.loader.load(rows, variance)
-        self.preparer.prepare_ahead(self.minibatch(drawn, replace(now, iteration=now.iteration + 1))[0])
-        slices = self.search.prepare(self.on_device(before.volume), turn, levels)
-        rng = self.sampler.search(now.iteration)
-        shifts = shift_grid(params, now.radius)
+        sight = Sight(before.volume, turn, shift_grid(params, now.radius), levels, variance)
+        ahead, _ = self.minibatch(drawn, replace(now, iteration=now.iteration + 1))
         blending = state.classes.held_together(class_similarity(params, now.iteration))
         if now.phase == "final":
             blending = state.classes.settled()
-        found = self.search.run(batch, slices, shifts, levels, rng, blending)
-        gradient = self.backprojector.run(
-            batch, found, slices, now.radius, updater.side, self.symmetrizer if symmetric else None
-        )
+        searched = self.team.expect(sight, rows, ahead, now.iteration, blending)
+        grid = self.grid(updater, now.radius, symmetric=symmetric, residual=True)
+        is_posed = state.balance is not None and now.phase != "initial"
+        step = self.team.maximise(searched, grid, used=True if is_posed else None)
+        found = step.figures
+        gradient = self.gradient(step, variance, updater, now.radius, symmetric=symmetric)
         updated = updater.step(before, gradient, learning_rate(params, now), now.radius)
-        noise = state.noise.with_images(self._noise_power(gradient, state.noise), len(batch))
+        noise = state.noise.with_images(self._noise_power(gradient, state.noise), len(rows))
         monitor = state.monitor.after(now, updated, updater)
         watch = state.classes.after(found.map_evidence)
         if now.phase != "final":
             updated, watch = self._reseeded(updated, watch, now)
         progress = next_progress(now, self.plan, params, monitor.half_correlation)
         after = replace(drawn, progress=progress, map=updated, noise=noise, monitor=monitor, classes=watch)
-        if drawn.balance is not None and now.phase != "initial":
-            poses = pose_table(rows, found, turn, shifts, self.particles.box_angstrom)
-            after = replace(after, balance=drawn.balance.seen(poses))
+        if drawn.balance is not None and step.poses is not None:
+            after = replace(after, balance=drawn.balance.seen(step.poses))
         if self.is_symmetric(progress) and not symmetric:
             after = self.with_symmetry(after)
         stats = self._stats(replace(state, map=before), after, found, time.perf_counter() - began)
         if params.verify_bound > 0.0 and (now.iteration + 1) % AUDIT_EVERY == 0:
             audited = self.sampler.audited(now.iteration, rows, params.verify_bound)
-            stats = replace(stats, audit=self.auditor.audit(audited, variance, slices, shifts, levels))
+            stats = replace(stats, audit=self.audit(audited, sight))
         return after, stats
 
     def _reseeded(self, maps: MapState, watch: ClassWatch, now: Progress) -> tuple[MapState, ClassWatch]:
@@ -268,7 +269,7 @@ class AbInitio(RunParts):
             return np.full_like(power, np.average(power, weights=self.rings.plane.ring_areas))
         return power
 
-    def _stats(self, before: RunState, after: RunState, found: Hypotheses, seconds: float) -> IterationStats:
+    def _stats(self, before: RunState, after: RunState, found: Figures, seconds: float) -> IterationStats:
         now, coarse = before.progress, float(found.ess_rotations.mean())
         return IterationStats(
             iteration=now.iteration + 1,

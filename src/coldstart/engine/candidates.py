@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from coldstart.compute.session import DeviceArray, Session
+from coldstart.engine.sampling import Uniform
 from coldstart.model.pose_grid import ShiftGrid, rotation_grid
 
 
@@ -249,7 +250,7 @@ def _fields(new: Candidates) -> tuple[DeviceArray, ...]:
     return new.pair_image, new.pair_rotation, new.pair_start, new.hyp_shift, new.value, new.boost
 
 
-def sample_offsets(rows: int, rng: np.random.Generator | None) -> NDArray[np.float32]:
+def sample_offsets(rows: int, rng: Uniform | None) -> NDArray[np.float32]:
     """Where each row's systematic sample starts; negative to cut, without a generator."""
     offsets = np.full(rows, -1.0) if rng is None else rng.random(rows)
     return offsets.astype(np.float32)

@@ -144,7 +144,7 @@ class Responsibilities:
     ess: NDArray[np.float64]
 
 
-def responsibilities(found: Found, blending: Blending) -> Responsibilities:
+def responsibilities(found: Found, blending: Blending, lowered: float | None = None) -> Responsibilities:
     """Posteriors over the hypotheses of a search.
 
     Parameters
@@ -153,44 +153,65 @@ def responsibilities(found: Found, blending: Blending) -> Responsibilities:
         Every image has a hypothesis; every class of an image has one where classes were followed apart.
     blending : Blending
         One that keeps the classes apart is for a search that did so.
+    lowered : float, optional
+        Nats by which the sink is lowered, if these images are a share of a minibatch; otherwise as `damping` says.
     """
     images, classes = found.images, found.classes
     own = found.image * classes + found.of_class
     log_mass = _class_log_mass(found, own)
-    map_evidence = log_mass - np.log(found.poses)
-    evidence = map_evidence.copy()
-    evidence[:, blending.noise] = np.logaddexp(evidence[:, blending.noise], -DECISIVE_NATS)
-    posterior = softmax(evidence, axis=1)
-    shared = posterior if blending.sink is None else softmax(damped(evidence, blending.sink), axis=1)
+    of_maps = log_mass - np.log(found.poses)
+    evidence = class_evidence(of_maps, blending)
+    posterior = shared = softmax(evidence, axis=1)
+    if blending.sink is not None:
+        nats = damping(evidence, blending.sink) if lowered is None else lowered
+        shared = softmax(_lowered(evidence, blending.sink, nats), axis=1)
     share = (1.0 - blending.similarity) * shared + blending.similarity / classes
     of_map, noise = share.copy(), list(blending.noise)
-    of_map[:, noise] *= np.exp(map_evidence[:, noise] - evidence[:, noise])  # the rest of its share is no pose's
+    of_map[:, noise] *= np.exp(of_maps[:, noise] - evidence[:, noise])  # the rest of its share is no pose's
     within = np.exp(found.weight + found.boost - log_mass.ravel()[own])
     within /= np.bincount(own, within, minlength=images * classes)[own]
     ess = found.statistics[:, 1]
     if found.groups > 1:
         ess = 1.0 / np.sum(share**2 / ess.reshape(images, classes), axis=1)
     return Responsibilities(
-        within.astype(np.float32), (within * of_map.ravel()[own]).astype(np.float32), posterior, map_evidence, ess
+        within.astype(np.float32), (within * of_map.ravel()[own]).astype(np.float32), posterior, of_maps, ess
     )
 
 
-def damped(log_mass: NDArray[np.float64], sink: int) -> NDArray[np.float64]:
-    """Log masses (B, K) with one class's lowered until its mean posterior is SINK_SHARE at most."""
+def map_evidence(found: Found) -> NDArray[np.float64]:
+    """Log evidence of each map over that of noise alone, (B, K) float64."""
+    log_mass = _class_log_mass(found, found.image * found.classes + found.of_class)
+    return np.asarray(log_mass - np.log(found.poses))
 
-    def lowered(nats: float) -> NDArray[np.float64]:
-        return np.asarray(log_mass - nats * (np.arange(log_mass.shape[1]) == sink))
 
+def class_evidence(of_maps: NDArray[np.float64], blending: Blending) -> NDArray[np.float64]:
+    """Log evidence of each class, (B, K) float64: that of its map, or with noise alone where it stands for noise."""
+    evidence = of_maps.copy()
+    evidence[:, blending.noise] = np.logaddexp(evidence[:, blending.noise], -DECISIVE_NATS)
+    return evidence
+
+
+def damping(log_mass: NDArray[np.float64], sink: int) -> float:
+    """Nats by which one class's log masses (B, K) are lowered for its mean posterior to be SINK_SHARE at most."""
     low, high = 0.0, float(np.ptp(log_mass[np.isfinite(log_mass)])) + 10.0
     if softmax(log_mass, axis=1)[:, sink].mean() <= SINK_SHARE:
-        return log_mass
+        return 0.0
     for _ in range(BISECTIONS):
         middle = 0.5 * (low + high)
-        if softmax(lowered(middle), axis=1)[:, sink].mean() > SINK_SHARE:
+        if softmax(_lowered(log_mass, sink, middle), axis=1)[:, sink].mean() > SINK_SHARE:
             low = middle
         else:
             high = middle
-    return lowered(high)
+    return high
+
+
+def damped(log_mass: NDArray[np.float64], sink: int) -> NDArray[np.float64]:
+    """Log masses (B, K) of a whole minibatch with one class's lowered as `damping` says."""
+    return _lowered(log_mass, sink, damping(log_mass, sink))
+
+
+def _lowered(log_mass: NDArray[np.float64], sink: int, nats: float) -> NDArray[np.float64]:
+    return np.asarray(log_mass - nats * (np.arange(log_mass.shape[1]) == sink))
 
 
 def _class_log_mass(found: Found, own: NDArray[np.int64]) -> NDArray[np.float64]:

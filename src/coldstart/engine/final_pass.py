@@ -5,19 +5,22 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from itertools import zip_longest
 
 import numpy as np
 from numpy.typing import NDArray
 
 from coldstart.engine.classes import effective_classes
+from coldstart.engine.expectation import Blending
 from coldstart.engine.gradient import Gradient
 from coldstart.engine.parts import RunParts, RunState
 from coldstart.engine.poses import join_tables
-from coldstart.engine.posing import PosedBatch, PosedRun, SearchTotals, pose_in_minibatches
+from coldstart.engine.posing import PosedRun, SearchTotals
 from coldstart.engine.schedule import POSING, shift_grid, stages
-from coldstart.engine.search import MapSlices
+from coldstart.engine.share import Figures, Grid, Sight
 from coldstart.engine.stage import Stage
-from coldstart.model.pose_grid import ShiftGrid, rotation_grid
+from coldstart.engine.team import Step
+from coldstart.model.pose_grid import rotation_grid
 from coldstart.model.state import IterationStats, PoseTable
 
 
@@ -26,24 +29,19 @@ class _Pass:
     """What all minibatches of the pass share."""
 
     parts: RunParts
-    state: RunState
-    slices: MapSlices
-    shifts: ShiftGrid
-    levels: tuple[Stage, ...]
+    sight: Sight
+    blending: Blending
     pause: Callable[[], None]
 
-    def posed(self, rows: NDArray[np.int64], *, used: bool) -> Iterator[PosedBatch]:
-        """Poses of these particles in two minibatches at least, so that there are halves to compare."""
+    def steps(self, rows: NDArray[np.int64], grid: Grid | None, *, used: bool) -> Iterator[Step]:
+        """Steps of these particles in two minibatches at least, so that there are halves to compare."""
         if not len(rows):
             return
-        parts, state = self.parts, self.state
-        for part in pose_in_minibatches(
-            rows, min(parts.plan.final_minibatch, -(-len(rows) // 2)), state.noise.variance, parts.preparer,
-            parts.loader, parts.search, self.slices, self.shifts, self.levels, parts.particles.box_angstrom,
-            state.classes.settled(), used=used,
-        ):  # fmt: skip
+        team, size = self.parts.team, min(self.parts.plan.final_minibatch, -(-len(rows) // 2))
+        batches = np.array_split(rows, -(-len(rows) // size))
+        for batch, following in zip_longest(batches, batches[1:], fillvalue=rows[:0]):
+            yield team.maximise(team.expect(self.sight, batch, following, None, self.blending), grid, used=used)
             self.pause()
-            yield part
 
 
 def pose_all(parts: RunParts, state: RunState, last: IterationStats, pause: Callable[[], None]) -> PosedRun:
@@ -65,24 +63,23 @@ def pose_all(parts: RunParts, state: RunState, last: IterationStats, pause: Call
     pause()
     radius = last.fourier_radius
     shifts, levels = shift_grid(parts.params, radius), stages(radius, POSING, parts.params.bound_sigmas)
-    slices = parts.search.prepare(parts.on_device(state.map.volume), np.eye(3), levels)
-    all_particles = _Pass(parts, state, slices, shifts, levels, pause)
+    sight = Sight(state.map.volume, np.eye(3), shifts, levels, state.noise.variance)
+    particles = _Pass(parts, sight, state.classes.settled(), pause)
     symmetric = parts.group.order > 1
-    updater, symmetrizer = parts.updater(radius, symmetric=symmetric), parts.symmetrizer if symmetric else None
+    updater = parts.updater(radius, symmetric=symmetric)
     halves = [Gradient.zero(parts.params.classes, updater.side, parts.rings.plane.rings) for _ in range(2)]
     rows, others = _particles(parts, state)
-    posed: list[PosedBatch] = []
-    for part in all_particles.posed(rows, used=True):
-        halves[len(posed) % 2] += parts.backprojector.run(
-            part.batch, part.found, slices, radius, updater.side, symmetrizer, residual=False
-        )
-        posed.append(part)
-    posed += all_particles.posed(others, used=False)
-    table = join_tables([part.table for part in posed])
-    stats = _stats(last, table, posed, levels)
+    posed: list[Step] = []
+    grid = parts.grid(updater, radius, symmetric=symmetric, residual=False)
+    for step in particles.steps(rows, grid, used=True):
+        halves[len(posed) % 2] += parts.gradient(step, sight.noise_variance, updater, radius, symmetric=symmetric)
+        posed.append(replace(step, sums=None))
+    posed += particles.steps(others, None, used=False)
+    table = join_tables([step.poses for step in posed if step.poses is not None])
+    stats = _stats(last, table, [step.figures for step in posed], levels)
     if parts.params.verify_bound > 0.0:
         audited = parts.sampler.audited(last.iteration, rows, parts.params.verify_bound)
-        stats = replace(stats, audit=parts.auditor.audit(audited, state.noise.variance, slices, shifts, levels))
+        stats = replace(stats, audit=parts.audit(audited, sight))
     correlation = updater.half_correlation(
         np.stack([half.numerator for half in halves], axis=1),
         np.stack([half.denominator for half in halves], axis=1),
@@ -100,10 +97,8 @@ def _particles(parts: RunParts, state: RunState) -> tuple[NDArray[np.int64], NDA
     return rows, np.setdiff1d(everyone, rows) if parts.params.all_particles else everyone[:0]
 
 
-def _stats(
-    last: IterationStats, table: PoseTable, posed: list[PosedBatch], levels: tuple[Stage, ...]
-) -> IterationStats:
-    totals = SearchTotals.of([part.found for part in posed])
+def _stats(last: IterationStats, table: PoseTable, posed: list[Figures], levels: tuple[Stage, ...]) -> IterationStats:
+    totals = SearchTotals.of(posed)
     return replace(
         last,
         phase="posing",

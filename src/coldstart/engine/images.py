@@ -40,7 +40,10 @@ class ImagePreparer:
         Mean square of the window: the share of the noise power that it lets through.
     """
 
-    def __init__(self, particles: Particles, source: ImageSource, params: AbInitioParams, plane: PolarPlane) -> None:
+    def __init__(
+        self, particles: Particles, source: ImageSource, params: AbInitioParams, plane: PolarPlane,
+        cache_bytes: int = CACHE_BYTES,
+    ) -> None:  # fmt: skip
         self.plane = plane
         self._source = source
         self._sign = -1.0 if params.invert else 1.0
@@ -53,7 +56,7 @@ class ImagePreparer:
         self._white = params.noise_model == "white"
         self._ctf = particles.ctf if particles.ctf is not None and particles.ctf.premultiplied.any() else None
         self._box_angstrom = particles.box_angstrom
-        slots = min(particles.count, CACHE_BYTES // (8 * plane.stride))
+        slots = min(particles.count, cache_bytes // (8 * plane.stride))
         self._cache = np.empty((slots, plane.stride), np.complex64)
         self._slot: dict[int, int] = {}
         self._ahead = ThreadPoolExecutor(max_workers=1, thread_name_prefix="read-ahead")
@@ -76,7 +79,7 @@ class ImagePreparer:
 
     def prepare_ahead(self, rows: NDArray[np.int64]) -> None:
         """Prepare these particles in a thread, for the next call of `coefficients`."""
-        if self._pending is None:
+        if self._pending is None and len(rows):
             self._pending = rows, self._ahead.submit(self._prepare, rows)
 
     def _prepare(self, rows: NDArray[np.int64]) -> NDArray[np.complex64]:

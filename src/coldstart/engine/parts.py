@@ -13,21 +13,24 @@ from coldstart.engine.audit import Auditor
 from coldstart.engine.balance import ViewBalance
 from coldstart.engine.clarity import clear_particles
 from coldstart.engine.classes import ClassWatch
-from coldstart.engine.gradient import Backprojector
-from coldstart.engine.images import ImagePreparer, MinibatchLoader
+from coldstart.engine.gradient import Gradient, gradient_of
+from coldstart.engine.images import CACHE_BYTES, ImagePreparer, mean_power
 from coldstart.engine.monitor import Monitor
-from coldstart.engine.rings import Rings, ring_planes
+from coldstart.engine.rings import ring_planes
 from coldstart.engine.sampling import Sampler
 from coldstart.engine.schedule import Progress, finest_level, is_late, minibatch_size, plan_run
-from coldstart.engine.search import PoseSearch
+from coldstart.engine.search import MapSlices
+from coldstart.engine.share import Grid, Sight
 from coldstart.engine.slices import FourierMap
-from coldstart.engine.symmetrizer import Symmetrizer
-from coldstart.engine.update import PADDING, MapState, MapUpdater
+from coldstart.engine.symmetrizer import INSERTION_PADDING, Symmetrizer
+from coldstart.engine.team import DeviceCrew, MakeCrew, Step, Team
+from coldstart.engine.update import MapState, MapUpdater
+from coldstart.engine.worker import Worker
 from coldstart.model.alignment import place_map
 from coldstart.model.axes import find_axes
 from coldstart.model.noise import NoiseModel
 from coldstart.model.particles import ImageSource, Particles
-from coldstart.model.state import IterationStats
+from coldstart.model.state import BoundAudit, IterationStats
 from coldstart.model.symmetry import point_group
 from coldstart.params import AbInitioParams
 
@@ -85,27 +88,31 @@ class RunPoint:
     peak_device_bytes: int
 
 
+def alone(worker: Worker) -> DeviceCrew:
+    """The crew of a run on one device."""
+    return DeviceCrew((worker,))
+
+
 class RunParts:
     """The parts of one run, put together for its particles and parameters."""
 
     def __init__(
         self, particles: Particles, images: ImageSource, params: AbInitioParams, session: Session,
-        preparer: ImagePreparer | None = None,
+        preparer: ImagePreparer | None = None, make_crew: MakeCrew = alone,
     ) -> None:  # fmt: skip
         self.particles = particles
         self.params = params
         self.group = point_group(params.symmetry)
         self.plan = plan_run(params, particles.box_px, particles.box_angstrom, self.group.order)
-        self.rings = Rings(session, finest_level(self.plan.max_radius), int(self.plan.max_radius))
         count = min(particles.count, params.particles_to_use or particles.count)
         clear = clear_particles(particles.ctf, count, self.plan.initial_radius, particles.box_angstrom, params.classes)
         self.sampler = Sampler(params.seed, count, clear)
         self.session = session
-        self.preparer = preparer or ImagePreparer(particles, images, params, self.rings.plane)
-        self.loader = MinibatchLoader(session, particles, self.preparer, self.rings)
-        self.search = PoseSearch(session, self.loader)
+        self.worker = worker = Worker(particles, images, params, session, preparer)
+        self.rings, self.preparer = worker.rings, worker.preparer
+        self.loader, self.search, self.backprojector = worker.loader, worker.search, worker.backprojector
         self.auditor = Auditor(session, self.loader, self.search)
-        self.backprojector = Backprojector(session, self.rings, self.search.projector)
+        self.team = Team(make_crew(worker))
         self._updaters: dict[tuple[int, bool], MapUpdater] = {}
 
     def updater(self, radius: float, *, symmetric: bool = False) -> MapUpdater:
@@ -155,16 +162,38 @@ class RunParts:
         return replace(state, map=maps, classes=watch)
 
     def on_device(self, volumes: NDArray[np.float32]) -> FourierMap:
-        """Maps (K, side, side, side) ready to be sliced."""
-        updater = self.updater_of(volumes.shape[1], symmetric=False)
-        return FourierMap.upload(self.session, updater.sliceable(volumes), PADDING)
+        """Maps (K, side, side, side) on the run's own device, ready to be sliced."""
+        return self.worker.on_device(volumes)
+
+    def audit(self, rows: NDArray[np.int64], sight: Sight) -> BoundAudit:
+        """What the search of these particles loses; it is searched again, on the run's own device."""
+        volume = MapSlices(self.on_device(sight.volumes), sight.turn, ())  # the audit makes its own slices
+        return self.auditor.audit(rows, sight.noise_variance, volume, sight.shifts, sight.stages)
+
+    def grid(self, updater: MapUpdater, radius: float, *, symmetric: bool, residual: bool) -> Grid:
+        """The grid that the M-step of an updater's maps takes."""
+        padding = INSERTION_PADDING if symmetric else 1
+        return Grid(radius, padding * updater.side, padding, residual)
+
+    def gradient(
+        self, step: Step, variance: NDArray[np.float64], updater: MapUpdater, radius: float, *, symmetric: bool
+    ) -> Gradient:
+        """What a minibatch says about the maps, from the sums of its shares."""
+        if step.sums is None:
+            raise ValueError("a step without sums has no gradient")
+        power = mean_power(step.figures.image_power, step.figures.noise_left)
+        symmetrizer = self.symmetrizer if symmetric else None
+        images = len(step.figures.ess)
+        return gradient_of(step.sums, power, images, variance, radius, updater.side, symmetrizer)
 
 
-def prepare_images(particles: Particles, images: ImageSource, params: AbInitioParams) -> ImagePreparer:
-    """Images as runs of these parameters take them, whatever their classes, symmetry and seed."""
+def prepare_images(
+    particles: Particles, images: ImageSource, params: AbInitioParams, devices: int = 1
+) -> ImagePreparer:
+    """Images as runs of these parameters take them, whatever their classes, symmetry and seed; one a device."""
     radius = plan_run(params, particles.box_px, particles.box_angstrom).max_radius
     plane = ring_planes(finest_level(radius), int(radius))[-1]
-    return ImagePreparer(particles, images, params, plane)
+    return ImagePreparer(particles, images, params, plane, CACHE_BYTES // devices)
 
 
 def grid_side(radius: float) -> int:

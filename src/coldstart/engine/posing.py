@@ -11,13 +11,14 @@ from numpy.typing import NDArray
 
 from coldstart.compute.session import Session
 from coldstart.engine.audit import Auditor
-from coldstart.engine.expectation import Blending, Hypotheses
+from coldstart.engine.expectation import Hypotheses
 from coldstart.engine.images import ImagePreparer, Minibatch, MinibatchLoader
 from coldstart.engine.poses import pose_table
 from coldstart.engine.rings import Rings
 from coldstart.engine.sampling import Sampler
 from coldstart.engine.schedule import POSING, stages
-from coldstart.engine.search import INDEPENDENT, MapSlices, PoseSearch
+from coldstart.engine.search import MapSlices, PoseSearch
+from coldstart.engine.share import Figures
 from coldstart.engine.slices import FourierMap
 from coldstart.engine.stage import Stage
 from coldstart.engine.start import NOISE_SAMPLE
@@ -71,7 +72,7 @@ class PosedRun:
 def pose_in_minibatches(
     rows: NDArray[np.int64], minibatch: int, variance: NDArray[np.float64], preparer: ImagePreparer,
     loader: MinibatchLoader, search: PoseSearch, slices: MapSlices, shifts: ShiftGrid, levels: tuple[Stage, ...],
-    box_angstrom: float, blending: Blending = INDEPENDENT, *, used: bool = True,
+    box_angstrom: float,
 ) -> Iterator[PosedBatch]:  # fmt: skip
     """Pose these particles on a map, minibatch by minibatch; the next one is read ahead."""
     parts = np.array_split(rows, -(-len(rows) // minibatch))
@@ -79,8 +80,8 @@ def pose_in_minibatches(
         batch = loader.load(part, variance)
         if following is not None:
             preparer.prepare_ahead(following)
-        found = search.run(batch, slices, shifts, levels, None, blending)
-        yield PosedBatch(pose_table(part, found, slices.turn, shifts, box_angstrom, used=used), batch, found)
+        found = search.run(batch, slices, shifts, levels, None)
+        yield PosedBatch(pose_table(part, found, slices.turn, shifts, box_angstrom), batch, found)
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +102,7 @@ class SearchTotals:
     limited_fraction: float
 
     @classmethod
-    def of(cls, searches: Sequence[Hypotheses]) -> SearchTotals:
+    def of(cls, searches: Sequence[Hypotheses | Figures]) -> SearchTotals:
         """Of searches in the same stages."""
         counts = add_stages(found.stages for found in searches)
         exhaustive = sum(found.exhaustive_products for found in searches)

@@ -7,6 +7,8 @@ depend on what was drawn before.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +16,36 @@ from numpy.typing import NDArray
 from coldstart.model.so3 import random_rotations
 
 _START, _EPOCH, _TURN, _SEARCH, _AUDIT, _CLEAR_EPOCH, _LUCK = 1, 2, 3, 4, 5, 6, 7
+
+
+class Uniform(Protocol):
+    """Who draws uniform random numbers."""
+
+    def random(self, size: int) -> NDArray[np.float64]:
+        """(size,) float64 in [0, 1)."""
+
+
+@dataclass(frozen=True, slots=True)
+class ShareOfDraws:
+    """Of the numbers that a generator draws for a minibatch, those of a share: the same however it is split.
+
+    Attributes
+    ----------
+    generator : numpy.random.Generator
+    positions : (b,) int64
+        Of the share's images in the minibatch.
+    images : int
+        Of the minibatch.
+    """
+
+    generator: np.random.Generator
+    positions: NDArray[np.int64]
+    images: int
+
+    def random(self, size: int) -> NDArray[np.float64]:
+        """As many for each image of the share, (size,) float64."""
+        each = size // len(self.positions)
+        return self.generator.random((self.images, each))[self.positions].ravel()
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,12 +89,12 @@ class Sampler:
         -------
         (size,) int64
         """
-        return self._drawn(_EPOCH, np.arange(self.count), visits, size)
+        return self._drawn(_EPOCH, None, self.count, visits, size)
 
     def draw_clear(self, visits: int, size: int) -> NDArray[np.int64]:
         """As `draw`, of the particles that are drawn early, with visits and permutations of their own."""
-        rows = np.arange(self.count) if self.clear is None else self.clear
-        return self._drawn(_CLEAR_EPOCH, rows, visits, size)
+        count = self.count if self.clear is None else len(self.clear)
+        return self._drawn(_CLEAR_EPOCH, self.clear, count, visits, size)
 
     def seen(self, visits: int, clear_visits: int) -> NDArray[np.int64]:
         """Every particle among the first `visits` of `draw` and `clear_visits` of `draw_clear`, ascending."""
@@ -96,10 +128,14 @@ class Sampler:
             if len(rows) == size:
                 return rows, visits
 
-    def _drawn(self, purpose: int, rows: NDArray[np.int64], visits: int, size: int) -> NDArray[np.int64]:
-        epoch, place = np.divmod(np.arange(visits, visits + size), len(rows))
-        orders = {int(e): self._generator(purpose, int(e)).permutation(len(rows)) for e in np.unique(epoch)}
-        return np.array([rows[orders[int(e)][p]] for e, p in zip(epoch, place, strict=True)], dtype=np.int64)
+    def _drawn(
+        self, purpose: int, rows: NDArray[np.int64] | None, count: int, visits: int, size: int
+    ) -> NDArray[np.int64]:
+        """Of `count` particles, which are the first ones or these rows."""
+        epoch, place = np.divmod(np.arange(visits, visits + size), count)
+        orders = {int(e): _epoch_order(self.seed, purpose, count, int(e)) for e in np.unique(epoch)}
+        drawn = np.array([orders[int(e)][p] for e, p in zip(epoch, place, strict=True)], dtype=np.int64)
+        return drawn if rows is None else rows[drawn]
 
     def _luck(self, visits: int, size: int) -> NDArray[np.float64]:
         """A number in [0, 1) for each of the visits [visits, visits + size)."""
@@ -108,4 +144,16 @@ class Sampler:
         return np.array([numbers[int(v) // self.count][v % self.count] for v in visit])
 
     def _generator(self, purpose: int, number: int) -> np.random.Generator:
-        return np.random.Generator(np.random.Philox(key=self.seed, counter=[0, 0, number, purpose]))
+        return _generator(self.seed, purpose, number)
+
+
+def _generator(seed: int, purpose: int, number: int) -> np.random.Generator:
+    return np.random.Generator(np.random.Philox(key=seed, counter=[0, 0, number, purpose]))
+
+
+@lru_cache(maxsize=4)
+def _epoch_order(seed: int, purpose: int, count: int, epoch: int) -> NDArray[np.int64]:
+    """The particles of an epoch in their order: of millions it takes a while, and every iteration wants it twice."""
+    order = _generator(seed, purpose, epoch).permutation(count)
+    order.flags.writeable = False
+    return order

@@ -28,6 +28,7 @@ from coldstart.engine.candidates import CandidateLists, Candidates, Rule, Survey
 from coldstart.engine.expectation import Blending, Found, Hypotheses, responsibilities
 from coldstart.engine.grid_score import GridScorer
 from coldstart.engine.images import Minibatch, MinibatchLoader, View
+from coldstart.engine.sampling import Uniform
 from coldstart.engine.second_look import unexplained, widened
 from coldstart.engine.slices import FourierMap, Projector, SliceTable
 from coldstart.engine.stage import Stage
@@ -69,7 +70,55 @@ class _Grid:
     slices: MapSlices
     shifts: ShiftGrid
     groups: int
-    rng: np.random.Generator | None
+    rng: Uniform | None
+
+
+@dataclass(frozen=True, slots=True)
+class Findings:
+    """What a search found, before the classes are weighed against each other.
+
+    Attributes
+    ----------
+    found : Found
+    view : View
+        The images as the last stage saw them.
+    ess_rotations : (B,) float64
+    limited : (B,) bool
+    stages : tuple of StageCount
+    exhaustive_products : int
+        As of `Hypotheses`.
+    """
+
+    found: Found
+    view: View
+    ess_rotations: NDArray[np.float64]
+    limited: NDArray[np.bool_]
+    stages: tuple[StageCount, ...]
+    exhaustive_products: int
+
+    def hypotheses(self, blending: Blending, lowered: float | None = None) -> Hypotheses:
+        """The poses with their responsibilities, as `responsibilities` takes its arguments."""
+        found, shares = self.found, responsibilities(self.found, blending, lowered)
+        first = np.searchsorted(found.image, np.arange(found.images))
+        return Hypotheses(
+            level=found.level,
+            classes=found.classes,
+            image=found.image,
+            rotation=found.rotation,
+            shift=found.shift,
+            within=shares.within,
+            posterior=shares.posterior,
+            class_posterior=shares.class_posterior,
+            map_evidence=shares.map_evidence,
+            log_evidence=logsumexp(shares.map_evidence, axis=1) - np.log(found.classes),
+            ess=shares.ess,
+            best_weight=np.maximum.reduceat(found.weight, first),
+            ess_rotations=self.ess_rotations,
+            limited=self.limited,
+            view=self.view,
+            stages=self.stages,
+            exhaustive_products=self.exhaustive_products,
+        )
 
 
 class PoseSearch:
@@ -112,10 +161,23 @@ class PoseSearch:
         slices: MapSlices,
         shifts: ShiftGrid,
         stages: tuple[Stage, ...],
-        rng: np.random.Generator | None,
+        rng: Uniform | None,
         blending: Blending = INDEPENDENT,
     ) -> Hypotheses:
-        """Search all images of a minibatch in all classes.
+        """Search all images of a whole minibatch in all classes, as `find` does, and weigh the classes."""
+        return self.find(batch, slices, shifts, stages, rng, apart=blending.apart).hypotheses(blending)
+
+    def find(
+        self,
+        batch: Minibatch,
+        slices: MapSlices,
+        shifts: ShiftGrid,
+        stages: tuple[Stage, ...],
+        rng: Uniform | None,
+        *,
+        apart: bool,
+    ) -> Findings:
+        """Search all images of a minibatch, or of a share of it, in all classes.
 
         Parameters
         ----------
@@ -125,15 +187,15 @@ class PoseSearch:
         shifts : ShiftGrid
         stages : tuple of Stage
             From level 0 on; a stage has the level of the one before and a larger radius, or the next level.
-        rng : numpy.random.Generator or None
+        rng : Uniform or None
             Draws the sample where a posterior is too broad to follow whole. None keeps the most probable poses alone,
             for a search that wants the best one.
-        blending : Blending
-            How the classes are kept from parting too early.
+        apart : bool
+            Whether every class is followed by itself.
         """
         self.bound.weigh(batch)
         tally = _Tally(len(batch))
-        groups = slices.volume.classes if blending.apart else 1
+        groups = slices.volume.classes if apart else 1
         coarse = self._view(batch, stages[0], shifts, stages)
         log_sums = self.score_coarse(batch, coarse, slices.tables[0], stages[0].radius)
         grid = _Grid(batch, coarse, log_sums, slices, shifts, groups, rng)
@@ -147,7 +209,7 @@ class PoseSearch:
         last = stages[-1]
         poses = slices.volume.classes * len(rotation_grid(last.level)) * view.phase.shape[0]
         exhaustive = len(batch) * poses * self._points(last.radius, last.level)
-        return self._hypotheses(found, blending, view, tally, exhaustive)
+        return Findings(found, view, tally.ess_rotations, tally.limited, tuple(tally.stages), exhaustive)
 
     def score_coarse(self, batch: Minibatch, view: View, table: SliceTable, radius: float) -> DeviceArray:
         """Log weights of the coarse rotations summed over shifts, (B, K rotations) float32 on the device."""
@@ -267,32 +329,6 @@ class PoseSearch:
             weight=download(found.value).astype(np.float64),
             boost=download(found.boost).astype(np.float64),
             statistics=statistics.reshape(-1, 4),
-        )
-
-    @staticmethod
-    def _hypotheses(
-        found: Found, blending: Blending, view: View, tally: _Tally, exhaustive_products: int
-    ) -> Hypotheses:
-        shares = responsibilities(found, blending)
-        first = np.searchsorted(found.image, np.arange(found.images))
-        return Hypotheses(
-            level=found.level,
-            classes=found.classes,
-            image=found.image,
-            rotation=found.rotation,
-            shift=found.shift,
-            within=shares.within,
-            posterior=shares.posterior,
-            class_posterior=shares.class_posterior,
-            map_evidence=shares.map_evidence,
-            log_evidence=logsumexp(shares.map_evidence, axis=1) - np.log(found.classes),
-            ess=shares.ess,
-            best_weight=np.maximum.reduceat(found.weight, first),
-            ess_rotations=tally.ess_rotations,
-            limited=tally.limited,
-            view=view,
-            stages=tuple(tally.stages),
-            exhaustive_products=exhaustive_products,
         )
 
 

@@ -9,6 +9,7 @@ far the map holds; it is optimistic, because both halves were posed on the same 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -92,7 +93,6 @@ class MapUpdater:
         inner, outer = params.window_inner_radius, params.window_outer_radius
         self._window = soft_window(side, 3, inner, outer)
         self._inside = radius_px(side, 3) < 0.5 * side * inner
-        self._slicing_envelope = trilinear_envelope(PADDING * side, side)
         self._insertion_envelope = trilinear_envelope(side)
         if group.order > 1:  # a grid that is turned is interpolated once more
             self._insertion_envelope = self._insertion_envelope * trilinear_envelope(INSERTION_PADDING * side, side)
@@ -151,8 +151,8 @@ class MapUpdater:
         return np.stack(volumes).astype(np.float32)
 
     def sliceable(self, volumes: NDArray[np.float32]) -> NDArray[np.complex64]:
-        """Padded spectra whose trilinear slices are those of the maps, (K, 2 side, 2 side, side + 1) complex64."""
-        return np.stack([spectrum_of(volume / self._slicing_envelope, PADDING * self.side) for volume in volumes])
+        """As the function of this name."""
+        return sliceable(volumes)
 
     def symmetrized(self, volumes: NDArray[np.float32], symmetrizer: Symmetrizer) -> NDArray[np.float32]:
         """Maps (K, side, side, side) averaged over a point group."""
@@ -209,6 +209,17 @@ class MapUpdater:
         x = np.arange(self.side // 2 + 1)
         turns = (x * shift[0])[None, None, :] + (k * shift[1])[None, :, None] + (k * shift[2])[:, None, None]
         return np.asarray(np.exp(-2j * np.pi * turns))
+
+
+@lru_cache(maxsize=4)
+def _slicing_envelope(side: int) -> NDArray[np.float32]:
+    return trilinear_envelope(PADDING * side, side)
+
+
+def sliceable(volumes: NDArray[np.float32]) -> NDArray[np.complex64]:
+    """Padded spectra whose trilinear slices are those of the maps, (K, 2 side, 2 side, side + 1) complex64."""
+    side = volumes.shape[1]
+    return np.stack([spectrum_of(volume / _slicing_envelope(side), PADDING * side) for volume in volumes])
 
 
 def resize_maps(volumes: NDArray[np.float32], side: int) -> NDArray[np.float32]:
