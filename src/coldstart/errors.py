@@ -33,5 +33,9 @@ class DeviceMemoryError(DeviceError):
     """The declared buffers do not fit the device."""
 
 
+class ClusterError(ColdstartError):
+    """A cluster is not there, or its workers are lost."""
+
+
 class RunSuspended(ColdstartError):
     """The run was left, as it was asked to, and can go on from its checkpoint; the message says how."""

@@ -72,3 +72,13 @@ def test_what_is_no_number_after_a_number_is_an_argument(small_set: Path, tmp_pa
     result = invoke(small_set, "-o", tmp_path / "out", "--classes", 1, "two")
     assert result.exit_code == 2
     assert "unexpected extra argument" in result.output
+
+
+@pytest.mark.parametrize("half", [("--cluster", "local"), ("--workers", 2)])
+def test_a_cluster_is_asked_for_with_its_number_of_workers(
+    small_set: Path, tmp_path: Path, half: tuple[object, ...]
+) -> None:
+    result = invoke(small_set, "-o", tmp_path / "out", *half)
+    assert result.exit_code == 2
+    assert "--cluster and --workers go together" in result.stderr
+    assert not (tmp_path / "out").exists()

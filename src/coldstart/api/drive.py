@@ -15,6 +15,7 @@ from coldstart.model.state import RunResult, Snapshot
 from coldstart.params import AbInitioParams
 
 if TYPE_CHECKING:
+    from coldstart.cluster.request import ClusterRequest
     from coldstart.compute.session import Session
     from coldstart.engine.parts import RunPoint
 
@@ -106,6 +107,7 @@ def reconstruct_each(
     jobs: Sequence[AbInitioParams],
     watcher: Watcher,
     point: RunPoint | None = None,
+    cluster: ClusterRequest | None = None,
 ) -> Iterator[RunResult]:
     """Reconstruct the same particles several times, as `reconstruct` does, reading and transforming the images once.
 
@@ -119,6 +121,8 @@ def reconstruct_each(
         A job that it stops is the last.
     point : RunPoint, optional
         Where the first job goes on; it begins anew without one.
+    cluster : ClusterRequest, optional
+        Where the workers of the jobs are; they are the devices of this process without it.
 
     Yields
     ------
@@ -137,7 +141,7 @@ def reconstruct_each(
         raise ParameterError("jobs that share their images may differ in the number of classes alone")
     given = first.initial_volume
     volume = None if given is None else read_box_map(Path(given), particles, "--initial-volume")
-    with open_devices(particles, images, first) as devices:
+    with open_devices(particles, images, first, cluster) as devices:
         watcher.opened(devices.session)
         for params in jobs:
             steps = abinitio(

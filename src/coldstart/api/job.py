@@ -24,6 +24,7 @@ from coldstart.model.particles import Particles
 from coldstart.params import AbInitioParams
 
 if TYPE_CHECKING:
+    from coldstart.cluster.request import ClusterRequest
     from coldstart.engine.parts import RunPoint
 
 
@@ -37,6 +38,7 @@ def run_job(
     on_iteration: OnIteration | None = None,
     should_stop: ShouldStop | None = None,
     should_suspend: ShouldSuspend | None = None,
+    cluster: "ClusterRequest | None" = None,
 ) -> Summary:
     """Reconstruct the particles of a file and write a run folder: maps, tables, snapshots, log, summary and report.
 
@@ -60,6 +62,8 @@ def run_job(
     should_suspend : callable, optional
         Asked after every iteration, and between the minibatches of the posing pass; once it says True, a checkpoint is
         written and the run is left without a result.
+    cluster : ClusterRequest, optional
+        Workers that the minibatches are dealt out to, in place of the devices of this process. The result is the same.
 
     Raises
     ------
@@ -73,7 +77,7 @@ def run_job(
     check_output(output)
     data = read_data(Path(particles_path), params, data_root).checked(params, on_check)
     keeper = CheckpointKeeper(RunPaths(output).checkpoint_path, output, params, data.inputs, usage, should_suspend)
-    return run_recorded(data, JobRecord(output, keeper, on_iteration, should_stop))
+    return run_recorded(data, JobRecord(output, keeper, on_iteration, should_stop), cluster=cluster)
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,10 +108,12 @@ class JobData:
         return replace(self, notes=(*self.notes, *warnings), inputs=replace(self.inputs, warnings=warnings))
 
 
-def run_recorded(data: JobData, record: JobRecord, point: "RunPoint | None" = None) -> Summary:
+def run_recorded(
+    data: JobData, record: JobRecord, point: "RunPoint | None" = None, cluster: "ClusterRequest | None" = None
+) -> Summary:
     """Run a job, from a point where one is given, and write its folder."""
     try:
-        (result,) = reconstruct_each(data.particles, data.images, (record.params,), record, point)
+        (result,) = reconstruct_each(data.particles, data.images, (record.params,), record, point, cluster)
         summary = record.finish(replace(result, notes=data.notes + result.notes), data.particles, data.images)
         if not result.stopped_early:
             record.remove_checkpoint()

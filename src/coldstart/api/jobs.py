@@ -6,6 +6,7 @@ The jobs share the images that are read and transformed.
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from coldstart.api.check import OnCheck
 from coldstart.api.checkpoint import ShouldSuspend
@@ -21,6 +22,9 @@ from coldstart.io.run_paths import RunPaths
 from coldstart.io.run_records import Summary
 from coldstart.params import AbInitioParams
 
+if TYPE_CHECKING:
+    from coldstart.cluster.request import ClusterRequest
+
 
 def run_jobs(
     particles_path: Path,
@@ -32,6 +36,7 @@ def run_jobs(
     on_iteration: OnJobIteration | None = None,
     should_stop: ShouldStop | None = None,
     should_suspend: ShouldSuspend | None = None,
+    cluster: "ClusterRequest | None" = None,
 ) -> tuple[Summary, ...]:
     """Reconstruct the particles of a file with several numbers of classes, one after the other, and compare them.
 
@@ -57,6 +62,8 @@ def run_jobs(
         other one begins.
     should_suspend : callable, optional
         As in `run_job`; no other job begins either.
+    cluster : ClusterRequest, optional
+        As in `run_job`, for each of the jobs in turn.
 
     Returns
     -------
@@ -73,7 +80,7 @@ def run_jobs(
     usage, output = Usage(), Path(output)
     check_output(output)
     data = read_data(Path(particles_path), jobs[0], data_root).checked(jobs[0], on_check)
-    return Series(output, tuple(jobs), data, usage, on_iteration, should_stop, should_suspend).run()
+    return Series(output, tuple(jobs), data, usage, on_iteration, should_stop, should_suspend, cluster).run()
 
 
 def resume_jobs(
@@ -84,6 +91,7 @@ def resume_jobs(
     should_stop: ShouldStop | None = None,
     should_suspend: ShouldSuspend | None = None,
     accept_changes: bool = False,
+    cluster: "ClusterRequest | None" = None,
 ) -> tuple[Summary, ...]:
     """Go on with several jobs that were left: the one that ran from its checkpoint, then those that had not begun.
 
@@ -91,7 +99,7 @@ def resume_jobs(
     ----------
     output : Path
         The folder that holds those of the jobs.
-    data_root, on_iteration, should_stop, should_suspend, accept_changes
+    data_root, on_iteration, should_stop, should_suspend, accept_changes, cluster
         As in `resume_job` and `run_jobs`.
 
     Returns
@@ -111,7 +119,7 @@ def resume_jobs(
     try:
         left = read_series(path)
         data = read_data_again(left.inputs, left.jobs[0], data_root, accept_changes=accept_changes)
-        series = Series(output, left.jobs, data, usage, on_iteration, should_stop, should_suspend)
+        series = Series(output, left.jobs, data, usage, on_iteration, should_stop, should_suspend, cluster)
         series.resume_at(left, lock, accept_changes=accept_changes)
         return series.run()
     finally:

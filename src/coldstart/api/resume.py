@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from coldstart.api.checkpoint import CheckpointKeeper, ShouldSuspend, read_job, read_point
 from coldstart.api.drive import OnIteration, ShouldStop
@@ -18,6 +19,9 @@ from coldstart.io.run_paths import resume_command
 from coldstart.io.run_records import Summary
 from coldstart.params import AbInitioParams
 
+if TYPE_CHECKING:
+    from coldstart.cluster.request import ClusterRequest
+
 
 def resume_job(
     output: Path,
@@ -27,6 +31,7 @@ def resume_job(
     should_stop: ShouldStop | None = None,
     should_suspend: ShouldSuspend | None = None,
     accept_changes: bool = False,
+    cluster: "ClusterRequest | None" = None,
 ) -> Summary:
     """Go on with a run that was suspended, stopped, killed or failed, from its checkpoint.
 
@@ -43,6 +48,8 @@ def resume_job(
         As in `run_job`.
     accept_changes : bool
         Go on though the input, the device or a version has changed. The result may then be another one, and says so.
+    cluster : ClusterRequest, optional
+        As in `run_job`; the run need not have begun so.
 
     Raises
     ------
@@ -79,7 +86,7 @@ def resume_job(
         record = JobRecord(output, keeper, on_iteration, should_stop, lock)
         point = read_point(path)
         record.resume_at(point, data.particles.box_angstrom)
-        return run_recorded(data, record, point)
+        return run_recorded(data, record, point, cluster)
     finally:
         lock.release()
 

@@ -27,6 +27,7 @@ from coldstart.params import AbInitioParams
 
 # The engine and the comparison bring in OpenCL and matplotlib, which jobs that fail early never need.
 if TYPE_CHECKING:
+    from coldstart.cluster.request import ClusterRequest
     from coldstart.compute.session import Session
     from coldstart.engine.parts import RunPoint
     from coldstart.report.compare import ComparedJob
@@ -100,6 +101,7 @@ class Series:
     on_iteration: OnJobIteration | None
     stop: ShouldStop | None
     should_suspend: ShouldSuspend | None
+    cluster: "ClusterRequest | None" = None
     _left: SeriesCheckpoint | None = None
     _accept_changes: bool = False
     _lock: FolderLock | None = None
@@ -126,7 +128,7 @@ class Series:
             if not left:  # killed before the last page
                 self._write_report(self._done)
             else:
-                for result in reconstruct_each(data.particles, data.images, left, self, self._point):
+                for result in reconstruct_each(data.particles, data.images, left, self, self._point, self.cluster):
                     self._finish(replace(result, notes=data.notes + result.notes))
                     if self.should_stop():
                         break

@@ -10,6 +10,7 @@ import shutil
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from coldstart.api.check import OnCheck
 from coldstart.api.checkpoint import ShouldSuspend
@@ -27,6 +28,9 @@ from coldstart.model.starts import JUDGED_ITERATIONS, ConsensusRecord, Evidence
 from coldstart.model.state import IterationStats, Snapshot
 from coldstart.params import AbInitioParams
 
+if TYPE_CHECKING:
+    from coldstart.cluster.request import ClusterRequest
+
 
 def run_starts(
     particles_path: Path,
@@ -39,12 +43,13 @@ def run_starts(
     on_iteration: OnJobIteration | None = None,
     should_stop: ShouldStop | None = None,
     should_suspend: ShouldSuspend | None = None,
+    cluster: "ClusterRequest | None" = None,
 ) -> ConsensusRecord:
     """Reconstruct the particles of a file from several random starts, and say how far the maps can be trusted.
 
     Parameters
     ----------
-    particles_path, data_root, on_check, should_suspend
+    particles_path, data_root, on_check, should_suspend, cluster
         As in `run_job`.
     output : Path
         New or empty folder. It gets a run folder for each start, the mean of the maps that agree, a particle table that
@@ -68,7 +73,7 @@ def run_starts(
         raise ParameterError(f"--starts {starts} leaves nothing to compare: give 2 or more.")
     check_output(Path(output))
     plan = StartsPlan(Path(particles_path), data_root, params, starts)
-    return _Race(Path(output), plan, on_check, on_iteration, should_stop, should_suspend).run()
+    return _Race(Path(output), plan, on_check, on_iteration, should_stop, should_suspend, cluster=cluster).run()
 
 
 def resume_starts(
@@ -79,6 +84,7 @@ def resume_starts(
     should_stop: ShouldStop | None = None,
     should_suspend: ShouldSuspend | None = None,
     accept_changes: bool = False,
+    cluster: "ClusterRequest | None" = None,
 ) -> ConsensusRecord:
     """Go on with several starts that were left, or compare them anew.
 
@@ -90,7 +96,7 @@ def resume_starts(
     output = Path(output)
     plan = read_starts(output)
     plan = plan if data_root is None else replace(plan, data_root=data_root)
-    race = _Race(output, plan, None, on_iteration, should_stop, should_suspend, accept_changes)
+    race = _Race(output, plan, None, on_iteration, should_stop, should_suspend, accept_changes, cluster)
     race.lock = FolderLock(output)
     return race.run()
 
@@ -106,6 +112,7 @@ class _Race:
     stop: ShouldStop | None
     suspend: ShouldSuspend | None
     accept_changes: bool = False
+    cluster: "ClusterRequest | None" = None
     lock: FolderLock | None = field(default=None)
 
     def run(self) -> ConsensusRecord:
@@ -144,12 +151,12 @@ class _Race:
                 job, first = self.plan.job(number), self.on_check if number == 0 else None
                 run_job(
                     self.plan.particles, folder, job, data_root=root, on_check=first, on_iteration=seen,
-                    should_stop=self.stop, should_suspend=gate.should_leave,
+                    should_stop=self.stop, should_suspend=gate.should_leave, cluster=self.cluster,
                 )  # fmt: skip
             elif not gate.is_reached(folder):
                 resume_job(
                     folder, data_root=root, on_iteration=seen, should_stop=self.stop,
-                    should_suspend=gate.should_leave, accept_changes=self.accept_changes,
+                    should_suspend=gate.should_leave, accept_changes=self.accept_changes, cluster=self.cluster,
                 )  # fmt: skip
         except RunSuspended as left:
             if not gate.reached:

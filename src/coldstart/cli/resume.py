@@ -6,6 +6,7 @@ from typing import Any
 
 import rich_click as click
 
+from coldstart.cli.cluster import cluster_options, cluster_request
 from coldstart.cli.interrupt import listen_to_signals
 from coldstart.cli.outcome import print_comparison, print_consensus, print_outcome
 from coldstart.cli.progress import job_titles, jobs_display, progress_display, start_titles
@@ -20,12 +21,13 @@ from coldstart.params import AbInitioParams
     metavar="FOLDER",
     help="Folder that the table's stack paths start from, where the stacks have been moved.",
 )
+@cluster_options
 @click.option(
     "--accept-changes",
     is_flag=True,
     help="Go on though the particles, the device or a version has changed; the result may be another one.",
 )
-def resume(run: Path, data_root: Path | None, accept_changes: bool) -> None:
+def resume(run: Path, data_root: Path | None, accept_changes: bool, cluster: str | None, workers: int | None) -> None:
     """Go on with the run in the folder OUT, which was stopped, suspended, killed or failed.
 
     It goes on from its last checkpoint, to the result of a run that was never left. Ctrl-C and SIGTERM do what they do
@@ -34,7 +36,8 @@ def resume(run: Path, data_root: Path | None, accept_changes: bool) -> None:
     from coldstart.api import series_jobs
     from coldstart.io.starts_file import has_starts
 
-    options = {"data_root": data_root, "accept_changes": accept_changes}
+    request = cluster_request(cluster, workers)
+    options = {"data_root": data_root, "accept_changes": accept_changes, "cluster": request}
     if has_starts(run):
         _resume_starts(run, options)
         return

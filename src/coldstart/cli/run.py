@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import rich_click as click
 
 from coldstart.cli.check import judge_check
+from coldstart.cli.cluster import cluster_options, cluster_request
 from coldstart.cli.interrupt import listen_to_signals
 from coldstart.cli.options import merge_jobs, parameter_options
 from coldstart.cli.outcome import print_comparison, print_consensus, print_outcome
@@ -19,6 +20,7 @@ from coldstart.presets import PRESETS
 
 if TYPE_CHECKING:
     from coldstart.api import OnCheck
+    from coldstart.cluster.request import ClusterRequest
 
 
 @click.command(cls=SeveralValuesCommand)
@@ -54,6 +56,7 @@ if TYPE_CHECKING:
     panel="Options",
     help="Parameters for a common situation; those of --params and flags given here override it.",
 )
+@cluster_options
 @click.option(
     "--starts",
     type=click.IntRange(min=1),
@@ -77,6 +80,8 @@ def run(
     preset: str | None,
     starts: int,
     despite_errors: bool,
+    cluster: str | None,
+    workers: int | None,
     **flags: Any,
 ) -> None:
     """Reconstruct 3D maps from PARTICLES, without poses or a starting map.
@@ -86,6 +91,9 @@ def run(
     With several numbers of classes, such as --classes 1 2 3 4, each runs as a job of its own in FOLDER/classes_N.
     With --starts 8, each start is a run of its own in FOLDER/start_N.
 
+    With --cluster the minibatches are dealt out to workers elsewhere; the result is the same to the byte where their
+    devices are like this one's.
+
     The particles are checked first, as coldstart check --quick does: an error stops the run before anything is
     written.
 
@@ -94,30 +102,32 @@ def run(
     """
     jobs = merge_jobs(flags, params_file, preset)
     on_check = partial(judge_check, despite_errors=despite_errors)
+    request = cluster_request(cluster, workers, jobs[0].threads)
     if starts > 1:
-        _run_starts(particles, output, jobs, starts, data_root, on_check)
+        _run_starts(particles, output, jobs, starts, data_root, on_check, request)
     elif len(jobs) == 1:
-        _run_one(particles, output, jobs[0], data_root, on_check)
+        _run_one(particles, output, jobs[0], data_root, on_check, request)
     else:
-        _run_several(particles, output, jobs, data_root, on_check)
+        _run_several(particles, output, jobs, data_root, on_check, request)
 
 
 def _run_one(
-    particles: Path, output: Path, params: AbInitioParams, data_root: Path | None, on_check: "OnCheck"
-) -> None:
+    particles: Path, output: Path, params: AbInitioParams, data_root: Path | None, on_check: "OnCheck",
+    cluster: "ClusterRequest | None",
+) -> None:  # fmt: skip
     from coldstart.api import run_job
 
     with listen_to_signals() as requests, progress_display() as show:
         summary = run_job(
             particles, output, params, data_root=data_root, on_check=on_check, on_iteration=show,
-            should_stop=requests.should_stop, should_suspend=requests.should_suspend,
+            should_stop=requests.should_stop, should_suspend=requests.should_suspend, cluster=cluster,
         )  # fmt: skip
     print_outcome(output, summary)
 
 
 def _run_starts(
     particles: Path, output: Path, jobs: Sequence[AbInitioParams], starts: int, data_root: Path | None,
-    on_check: "OnCheck",
+    on_check: "OnCheck", cluster: "ClusterRequest | None",
 ) -> None:  # fmt: skip
     from coldstart.api import run_starts
 
@@ -126,21 +136,22 @@ def _run_starts(
     with listen_to_signals() as requests, jobs_display(start_titles(starts)) as show:
         consensus = run_starts(
             particles, output, jobs[0], starts, data_root=data_root, on_check=on_check, on_iteration=show,
-            should_stop=requests.should_stop, should_suspend=requests.should_suspend,
+            should_stop=requests.should_stop, should_suspend=requests.should_suspend, cluster=cluster,
         )  # fmt: skip
     print_consensus(output, consensus)
 
 
 def _run_several(
-    particles: Path, output: Path, jobs: Sequence[AbInitioParams], data_root: Path | None, on_check: "OnCheck"
-) -> None:
+    particles: Path, output: Path, jobs: Sequence[AbInitioParams], data_root: Path | None, on_check: "OnCheck",
+    cluster: "ClusterRequest | None",
+) -> None:  # fmt: skip
     from coldstart.api import job_folder, run_jobs
 
     titles = job_titles([job.classes for job in jobs])
     with listen_to_signals() as requests, jobs_display(titles) as show:
         summaries = run_jobs(
             particles, output, jobs, data_root=data_root, on_check=on_check, on_iteration=show,
-            should_stop=requests.should_stop, should_suspend=requests.should_suspend,
+            should_stop=requests.should_stop, should_suspend=requests.should_suspend, cluster=cluster,
         )  # fmt: skip
     folders = [job_folder(output, job.classes) for job in jobs]
     print_comparison(output, folders, summaries)

@@ -26,6 +26,10 @@ class UnpackedFiles:
         self._files: dict[Path, Path] = {}
         self._lock = Lock()
 
+    def __reduce__(self) -> tuple[type["UnpackedFiles"], tuple[()]]:
+        """Another process unpacks for itself."""
+        return UnpackedFiles, ()
+
     def file(self, packed: Path) -> Path:
         """The unpacked copy of a file.
 
