@@ -15,7 +15,7 @@ from coldstart.model.polar import PolarPlane
 
 SIDE, WIDTH, PADDED, CLASSES, SLICES = 20, 11, 40, 2, 9
 SLICES_SHA256 = "3a22b45ddad6d85dc060ba11479d16ce74cfd8f1c9eb201ae7079172d94eac1c"
-SUMS_SHA256 = ""
+SUMS_SHA256 = "23e8fd262ddf004cd46c1e4ca3468a547008d8ad3781a16d062405e0dd7ec320"
 
 
 @pytest.fixture(params=[(1, True), (4, False), (8, False)], ids=["atomic", "vectors of 4", "vectors of 8"])
