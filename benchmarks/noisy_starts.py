@@ -1,0 +1,72 @@
+"""How many starts find the map, over the signal-to-noise ratio of a stack.
+
+    python benchmarks/noisy_starts.py OUT --snr 0.06 0.08 --seeds 0 1 2 3 4 [-- options of coldstart run]
+
+For each ratio, 5000 images of the 70S ribosome are simulated as those of the set `ribosome-noisy` are, and run from
+each seed with default parameters. A start has found the map where the Fourier shell correlation with the truth stays
+above one half down to FOUND_ANGSTROM. Simulator and judge are in ../shared/benchmark, as for run_sets.py.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import run_sets
+
+FOUND_ANGSTROM = 16.0
+STACK = "--n 5000 --box 64 --apix 6 --coloured --seed 113"
+
+
+def main() -> None:
+    options = _options()
+    out: Path = options.out
+    (out / "sets").mkdir(parents=True, exist_ok=True)
+    results = run_sets.load_results(out / "results.json", options.extra)
+    benchmark = run_sets.SHARED / "benchmark"
+    done = {(run["set"], run["seed"]) for run in results["runs"]}
+    for snr in options.snr:
+        name = f"ribosome-snr-{1000 * snr:03.0f}"
+        simulate(out / "sets" / name, snr)
+        for seed in options.seeds:
+            if (name, seed) not in done:
+                results["runs"].append(run_sets.measure(out, benchmark, name, seed, options.extra, maps_only=True))
+                (out / "results.json").write_text(json.dumps(results, indent=2) + "\n", encoding="utf-8")
+        mine = [run for run in results["runs"] if run["set"] == name]
+        found = sum(run["fsc_05_angstrom"] <= FOUND_ANGSTROM for run in mine)
+        print(
+            run_sets.markdown_table(mine),
+            f"\nsignal-to-noise ratio {snr:g}: {found} of {len(mine)} starts found the map\n",
+        )
+
+
+def simulate(folder: Path, snr: float) -> None:
+    """A stack of the ribosome at this ratio, if it is not there yet."""
+    if (folder / "truth.star").exists():
+        return
+    data = run_sets.SHARED / "data"
+    models: list[str | Path] = [
+        "--map",
+        data / "models" / "ribo70S_eftu.npz",
+        "--ctf-table",
+        data / "ctf" / "empiar10028_ctf.npz",
+    ]
+    simulator = run_sets.SHARED / "benchmark" / "simulate.py"
+    command: list[str | Path] = [sys.executable, simulator, folder, *models, *STACK.split(), "--snr", f"{snr:g}"]
+    subprocess.run(command, check=True)
+
+
+def _options() -> argparse.Namespace:
+    split = sys.argv.index("--") if "--" in sys.argv else len(sys.argv)
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("out", type=Path)
+    parser.add_argument("--snr", nargs="+", type=float, required=True)
+    parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2, 3, 4])
+    return parser.parse_args(sys.argv[1:split], argparse.Namespace(extra=sys.argv[split + 1 :]))
+
+
+if __name__ == "__main__":
+    main()
