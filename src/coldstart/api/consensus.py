@@ -37,7 +37,8 @@ from coldstart.model.fsc import resolution_at
 from coldstart.model.so3 import euler_to_matrix
 from coldstart.model.starts import ConsensusRecord, Evidence, StartRecord, verdict
 from coldstart.model.state import IterationStats
-from coldstart.model.symmetry import point_group
+from coldstart.model.symmetry import PointGroup, point_group
+from coldstart.model.symmetry_detection import detect_symmetry
 
 AGREE_DEG = 10.0
 """Poses no further apart agree, or as far as two steps of the pose grid."""
@@ -170,11 +171,26 @@ def _pose_agreement(
             placed[m, rows[here]] = placed_rotations(rotations[m][here], placement)
             class_index[m, rows[here]] = index
     order = [at_best, *(m for m in range(len(members)) if m != at_best)]
-    differences = pose_differences_deg(placed[order], point_group(plan.params.symmetry).operators)
+    differences = np.full(shape, np.nan)
+    for index, volume in enumerate(agreed.volumes):
+        mine = class_index[at_best] == index
+        operators = _operators(volume, best.iterations[-1].fourier_radius, point_group(plan.params.symmetry))
+        differences[:, mine] = pose_differences_deg(placed[order][:, mine], operators)
     within = max(AGREE_DEG, 2.0 * best.iterations[-1].angular_step_deg)
     same = (differences <= within) & (class_index[order] == class_index[at_best])
     known = np.isfinite(differences[1:]).sum(axis=0)
     return np.where(known > 0, same[1:].sum(axis=0) / np.maximum(known, 1), np.nan)
+
+
+def _operators(volume: NDArray[np.float32], radius: float, group: PointGroup) -> NDArray[np.float64]:
+    """Of the point group that was imposed, or that a map in C1 shows: poses that differ by them are the same."""
+    if group.order > 1:
+        return group.operators
+    shown = detect_symmetry(volume, radius)
+    if shown.group == "C1":
+        return group.operators
+    onto_axes = shown.candidates[0].rotation
+    return np.asarray(onto_axes.T @ point_group(shown.group).operators @ onto_axes)
 
 
 def _poses(start: Start, classes: int) -> tuple[NDArray[np.bytes_], NDArray[np.float64], NDArray[np.int64]]:
