@@ -42,8 +42,9 @@ class ImagePreparer:
 
     def __init__(
         self, particles: Particles, source: ImageSource, params: AbInitioParams, plane: PolarPlane,
-        cache_bytes: int = CACHE_BYTES,
+        devices: int = 1,
     ) -> None:  # fmt: skip
+        """One of several shares the budget with those of the other devices."""
         self.plane = plane
         self._source = source
         self._sign = -1.0 if params.invert else 1.0
@@ -56,7 +57,7 @@ class ImagePreparer:
         self._white = params.noise_model == "white"
         self._ctf = particles.ctf if particles.ctf is not None and particles.ctf.premultiplied.any() else None
         self._box_angstrom = particles.box_angstrom
-        slots = min(particles.count, cache_bytes // (8 * plane.stride))
+        slots = min(particles.count, CACHE_BYTES // devices // (8 * plane.stride))
         self._cache = np.empty((slots, plane.stride), np.complex64)
         self._slot: dict[int, int] = {}
         self._ahead = ThreadPoolExecutor(max_workers=1, thread_name_prefix="read-ahead")

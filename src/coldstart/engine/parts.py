@@ -14,7 +14,7 @@ from coldstart.engine.balance import ViewBalance
 from coldstart.engine.clarity import clear_particles
 from coldstart.engine.classes import ClassWatch
 from coldstart.engine.gradient import Gradient, gradient_of
-from coldstart.engine.images import CACHE_BYTES, ImagePreparer, mean_power
+from coldstart.engine.images import ImagePreparer, mean_power
 from coldstart.engine.monitor import Monitor
 from coldstart.engine.rings import ring_planes
 from coldstart.engine.sampling import Sampler
@@ -193,7 +193,7 @@ def prepare_images(
     """Images as runs of these parameters take them, whatever their classes, symmetry and seed; one a device."""
     radius = plan_run(params, particles.box_px, particles.box_angstrom).max_radius
     plane = ring_planes(finest_level(radius), int(radius))[-1]
-    return ImagePreparer(particles, images, params, plane, CACHE_BYTES // devices)
+    return ImagePreparer(particles, images, params, plane, devices)
 
 
 def grid_side(radius: float) -> int:
