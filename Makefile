@@ -1,5 +1,6 @@
 # make demo   simulate a small particle stack, reconstruct it, and say how near to the truth it came
-# make test   linters, types, import directions and the test suite
+# make test   linters, types, import directions, the documentation site and the test suite
+# make docs   the documentation site, into the folder site
 # make portability   the kernels on every OpenCL implementation, and through the compilers of GPUs, that are here
 # All make their own environments, .venv and .venv-intel; all they need is make and Python 3.11 or newer.
 
@@ -16,11 +17,12 @@ demo: $(VENV)/.installed
 	rm -rf $(DEMO)
 	$(VENV)/bin/coldstart demo --output $(DEMO)
 
-test: $(VENV)/.installed-test
+test: $(VENV)/.installed-test $(VENV)/.installed-docs
 	$(PYTHON) -m ruff check .
 	$(PYTHON) -m ruff format --check .
 	$(PYTHON) -m mypy
 	$(VENV)/bin/lint-imports
+	NO_MKDOCS_2_WARNING=1 $(PYTHON) -m mkdocs build --quiet --strict
 	$(PYTHON) -m portability kernels --quick --on 'PoCL, pip' Oclgrind
 	$(PYTHON) -m pytest $(PYTEST_ARGS)
 
@@ -32,7 +34,7 @@ portability: $(VENV)/.installed-test $(INTEL)/.installed
 
 docs: $(VENV)/.installed-docs
 	$(PYTHON) docs/make_parameters.py
-	$(PYTHON) -m mkdocs build --strict
+	NO_MKDOCS_2_WARNING=1 $(PYTHON) -m mkdocs build --strict
 
 clean:
 	rm -rf $(VENV) $(INTEL) $(DEMO) site dist

@@ -40,6 +40,12 @@ def test_relative_links_lead_to_files(repository: Path) -> None:
     assert broken == []
 
 
+def test_every_page_is_in_the_navigation(repository: Path) -> None:
+    navigation = (repository / "mkdocs.yml").read_text(encoding="utf-8").partition("nav:")[2]
+    named = re.findall(r"([\w.]+\.md)$", navigation, flags=re.MULTILINE)
+    assert sorted(named) == sorted(page.name for page in (repository / "docs").glob("*.md"))
+
+
 def test_constants_of_the_method_are_those_of_the_code(repository: Path) -> None:
     rows = re.findall(
         r"^\| `([\w.]+)` \| ([\d., ()]+) \|", (repository / "docs" / "method.md").read_text(encoding="utf-8"), re.M
