@@ -137,6 +137,19 @@ def test_a_race_that_was_left_goes_on(both: Runs, unbroken: Any, params: AbIniti
         assert (output / name).read_bytes() == (both.output / name).read_bytes()
 
 
+def test_stopped_in_the_first_start_there_is_nothing_to_compare(
+    unbroken: Any, params: AbInitioParams, beside: Path
+) -> None:
+    output, seen = beside / "out", list[int]()
+    options = {"on_iteration": lambda start, _: seen.append(start), "should_stop": lambda: len(seen) > 2}
+    with pytest.raises(OutputError, match=f"coldstart resume {output}"):
+        run_starts(unbroken.particles, output, params, 2, **options)
+    assert RunFolder(output / "start_1").load_summary().status == "stopped"
+    assert not (output / "start_2").exists()
+    record = resume_starts(output)
+    assert len(record.starts) == 2
+
+
 def test_what_makes_no_race_is_refused(unbroken: Any, params: AbInitioParams, tmp_path: Path) -> None:
     with pytest.raises(ParameterError, match="give 2 or more"):
         run_starts(unbroken.particles, tmp_path / "out", params, 1)

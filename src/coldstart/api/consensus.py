@@ -18,7 +18,7 @@ from coldstart.io.consensus_files import write_agreed_table, write_consensus
 from coldstart.io.files import write_text_atomically
 from coldstart.io.mrc import read_map, write_map
 from coldstart.io.results import RunFolder
-from coldstart.io.run_paths import RunPaths
+from coldstart.io.run_paths import RunPaths, resume_command
 from coldstart.io.star_columns import IMAGE_NAME
 from coldstart.io.star_poses import read_poses
 from coldstart.io.star_subset import particle_block
@@ -90,12 +90,15 @@ def find_consensus(output: Path, plan: StartsPlan) -> ConsensusRecord:
     Raises
     ------
     OutputError
-        If no start has an end, or a file cannot be read or written.
+        If fewer than two starts can be compared, or none has an end; if a file cannot be read or written.
     """
     starts = [start for n in range(plan.starts) if (start := _read_start(output, plan, n)) is not None]
     finished = [start for start in starts if start.finished]
-    if not finished:
-        raise OutputError(f"no start in {output} has come to its end: there is nothing to compare yet.")
+    if not finished or len(starts) < 2:
+        raise OutputError(
+            f"fewer than two starts in {output} have come far enough to be compared. The others can go on with: "
+            f"{resume_command(output)}"
+        )
     best = max(finished, key=lambda start: start.evidence.mean)
     tree = _tree(starts, plan)
     members = [starts[at] for at in tree.members(starts.index(best)) if starts[at].finished]
