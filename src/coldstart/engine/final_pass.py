@@ -17,9 +17,8 @@ from coldstart.engine.parts import RunParts, RunState
 from coldstart.engine.poses import join_tables
 from coldstart.engine.posing import PosedRun, SearchTotals
 from coldstart.engine.schedule import POSING, shift_grid, stages
-from coldstart.engine.share import Figures, Grid, Sight
+from coldstart.engine.share import Figures, Grid, Part, Sight
 from coldstart.engine.stage import Stage
-from coldstart.engine.team import Step
 from coldstart.model.pose_grid import rotation_grid
 from coldstart.model.state import IterationStats, PoseTable
 
@@ -33,7 +32,7 @@ class _Pass:
     blending: Blending
     pause: Callable[[], None]
 
-    def steps(self, rows: NDArray[np.int64], grid: Grid | None, *, used: bool) -> Iterator[Step]:
+    def steps(self, rows: NDArray[np.int64], grid: Grid | None, *, used: bool) -> Iterator[Part]:
         """Steps of these particles in two minibatches at least, so that there are halves to compare."""
         if not len(rows):
             return
@@ -69,7 +68,7 @@ def pose_all(parts: RunParts, state: RunState, last: IterationStats, pause: Call
     updater = parts.updater(radius, symmetric=symmetric)
     halves = [Gradient.zero(parts.params.classes, updater.side, parts.rings.plane.rings) for _ in range(2)]
     rows, others = _particles(parts, state)
-    posed: list[Step] = []
+    posed: list[Part] = []
     grid = parts.grid(updater, radius, symmetric=symmetric, residual=False)
     for step in particles.steps(rows, grid, used=True):
         halves[len(posed) % 2] += parts.gradient(step, sight.noise_variance, updater, radius, symmetric=symmetric)

@@ -20,10 +20,10 @@ from coldstart.engine.rings import ring_planes
 from coldstart.engine.sampling import Sampler
 from coldstart.engine.schedule import Progress, finest_level, is_late, minibatch_size, plan_run
 from coldstart.engine.search import MapSlices
-from coldstart.engine.share import Grid, Sight
+from coldstart.engine.share import Grid, Part, Sight
 from coldstart.engine.slices import FourierMap
 from coldstart.engine.symmetrizer import INSERTION_PADDING, Symmetrizer
-from coldstart.engine.team import DeviceCrew, MakeCrew, Step, Team
+from coldstart.engine.team import DeviceCrew, MakeCrew, Team
 from coldstart.engine.update import MapState, MapUpdater
 from coldstart.engine.worker import Worker
 from coldstart.model.alignment import place_map
@@ -176,7 +176,7 @@ class RunParts:
         return Grid(radius, padding * updater.side, padding, residual)
 
     def gradient(
-        self, step: Step, variance: NDArray[np.float64], updater: MapUpdater, radius: float, *, symmetric: bool
+        self, step: Part, variance: NDArray[np.float64], updater: MapUpdater, radius: float, *, symmetric: bool
     ) -> Gradient:
         """What a minibatch says about the maps, from the sums of its shares."""
         if step.sums is None:

@@ -196,7 +196,7 @@ class Figures:
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """What the M-step says of a share.
+    """What the M-step says of a share, or of a whole minibatch.
 
     Attributes
     ----------

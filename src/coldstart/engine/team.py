@@ -17,11 +17,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from coldstart.engine.expectation import Blending, class_evidence, damping
-from coldstart.engine.gradient import Sums
 from coldstart.engine.poses import join_tables
 from coldstart.engine.share import Evidence, Figures, Grid, Look, Part, Sight, Spread
 from coldstart.engine.worker import Worker
-from coldstart.model.state import PoseTable
 
 Request = TypeVar("Request")
 Answer = TypeVar("Answer")
@@ -138,22 +136,6 @@ class Searched:
     blending: Blending
 
 
-@dataclass(frozen=True, slots=True)
-class Step:
-    """What a whole minibatch says.
-
-    Attributes
-    ----------
-    sums : Sums or None
-    figures : Figures
-    poses : PoseTable or None
-    """
-
-    sums: Sums | None
-    figures: Figures
-    poses: PoseTable | None
-
-
 class Team:
     """Takes the steps of whole minibatches."""
 
@@ -189,7 +171,7 @@ class Team:
             blending,
         )
 
-    def maximise(self, searched: Searched, grid: Grid | None, *, used: bool | None = None) -> Step:
+    def maximise(self, searched: Searched, grid: Grid | None, *, used: bool | None = None) -> Part:
         """The M-step of the minibatch whose E-step was taken last.
 
         Parameters
@@ -209,7 +191,7 @@ class Team:
         parts = [part for part in answers if part is not None]
         sums = [part.sums for part in parts if part.sums is not None]
         poses = [part.poses for part in parts if part.poses is not None]
-        return Step(
+        return Part(
             reduce(add, sums) if sums else None,
             Figures.join([part.figures for part in parts], [own for own in searched.positions if len(own)]),
             join_tables(poses) if poses else None,
