@@ -6,25 +6,27 @@ checkpoint; the others run to their end and are compared (consensus.py). What ha
 that a race that was left goes on from them.
 """
 
-import shutil
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from coldstart.api.check import OnCheck
 from coldstart.api.checkpoint import ShouldSuspend
 from coldstart.api.consensus import find_consensus
 from coldstart.api.drive import ShouldStop
-from coldstart.api.job import check_output, run_job
-from coldstart.api.resume import resume_job
+from coldstart.api.job import check_output, read_data
 from coldstart.api.series import OnJobIteration
-from coldstart.errors import ParameterError, RunSuspended
+from coldstart.api.start import Start
+from coldstart.errors import ParameterError
 from coldstart.io.lock import FolderLock
 from coldstart.io.results import RunFolder
-from coldstart.io.run_paths import resume_command
 from coldstart.io.starts_file import StartsPlan, read_starts, start_folder, write_starts
-from coldstart.model.starts import JUDGED_ITERATIONS, ConsensusRecord, Evidence
+from coldstart.model.starts import ConsensusRecord, Evidence
 from coldstart.model.state import IterationStats, Snapshot
 from coldstart.params import AbInitioParams
 
@@ -49,7 +51,7 @@ def run_starts(
 
     Parameters
     ----------
-    particles_path, data_root, on_check, should_suspend, cluster
+    particles_path, data_root, on_check, should_suspend
         As in `run_job`.
     output : Path
         New or empty folder. It gets a run folder for each start, the mean of the maps that agree, a particle table that
@@ -59,10 +61,13 @@ def run_starts(
     starts : int
         At least two.
     on_iteration : callable, optional
-        Called after every iteration with the number of the start, from 0, and the maps and figures.
+        Called after every iteration with the number of the start, from 0, and the maps and figures; with a cluster
+        there are no maps, (0, 0, 0, 0).
     should_stop : callable, optional
         Asked after every iteration; once it says True, the start that runs ends with what it has, and those that have
         begun are compared.
+    cluster : ClusterRequest, optional
+        Each of its workers takes one start at a time. The result is the same.
 
     Raises
     ------
@@ -103,7 +108,7 @@ def resume_starts(
 
 @dataclass(slots=True)
 class _Race:
-    """The starts as they run."""
+    """The starts as they run: one after the other, or with a cluster one on each worker at a time."""
 
     output: Path
     plan: StartsPlan
@@ -118,16 +123,18 @@ class _Race:
     def run(self) -> ConsensusRecord:
         """Run what is left of the race, and compare the starts."""
         try:
-            for number in range(self.plan.starts):
+            with ExitStack() as opened:
+                advance = self._advance if self.cluster is None else self._spread_on(opened, self.cluster)
+                advance([self._start(number, judged=False) for number in range(self.plan.starts)])
                 if self._may_go_on():
-                    self._advance(number, judged=False)
-            for number in self._promising():
-                if self._may_go_on():
-                    self._advance(number, judged=True)
+                    advance([self._start(number, judged=True) for number in self._promising()])
             return find_consensus(self.output, self.plan)
         finally:
             if self.lock is not None:
                 self.lock.release()
+
+    def _start(self, number: int, *, judged: bool) -> Start:
+        return Start(self.output, self.plan, number, judged, self.accept_changes)
 
     def _may_go_on(self) -> bool:
         return self.stop is None or not self.stop()
@@ -141,73 +148,31 @@ class _Race:
         best = max(evidence.values(), key=lambda found: found.mean)
         return [number for number, found in evidence.items() if not found.is_behind(best)]
 
-    def _advance(self, number: int, *, judged: bool) -> None:
-        """Run a start until it can be judged, or to its end."""
-        folder = start_folder(self.output, number)
-        gate = _Gate(0 if judged else JUDGED_ITERATIONS, self.suspend)
-        root, seen = self.plan.data_root, partial(self._seen, number, gate)
-        try:
-            if not _can_go_on(folder):
-                job, first = self.plan.job(number), self.on_check if number == 0 else None
-                run_job(
-                    self.plan.particles, folder, job, data_root=root, on_check=first, on_iteration=seen,
-                    should_stop=self.stop, should_suspend=gate.should_leave, cluster=self.cluster,
-                )  # fmt: skip
-            elif not gate.is_reached(folder):
-                resume_job(
-                    folder, data_root=root, on_iteration=seen, should_stop=self.stop,
-                    should_suspend=gate.should_leave, accept_changes=self.accept_changes, cluster=self.cluster,
-                )  # fmt: skip
-        except RunSuspended as left:
-            if not gate.reached:
-                again = f"It goes on with: {resume_command(self.output)}"
-                raise RunSuspended(f"The starts were suspended in start {number + 1}. {again}") from left
+    def _advance(self, starts: Sequence[Start]) -> None:
+        """One after the other, here."""
+        for start in starts:
+            if self._may_go_on():
+                on_check = self.on_check if start.number == 0 else None
+                start.advance(on_check, partial(self._seen, start.number), self.stop, self.suspend)
 
-    def _seen(self, number: int, gate: "_Gate", snapshot: Snapshot) -> None:
+    def _spread_on(self, opened: ExitStack, request: "ClusterRequest") -> Callable[[Sequence[Start]], None]:
+        """The same, on the workers of a cluster."""
+        from coldstart.api.starts_elsewhere import StartsElsewhere
+        from coldstart.cluster.request import open_cluster
+
+        plan, checked = self.plan, self.on_check is not None and not self._start(0, judged=False).has_begun
+        if checked:
+            read_data(plan.particles, plan.params, plan.data_root).checked(plan.params, self.on_check)
+        client = opened.enter_context(open_cluster(request))
+        return StartsElsewhere(client, request, self._heard, self.stop, self.suspend, checked).advance
+
+    def _seen(self, number: int, snapshot: Snapshot) -> None:
         if self.lock is None:
             self.lock = FolderLock(self.output)
             write_starts(self.output, self.plan)
-        gate.add(snapshot.stats)
         if self.on_iteration is not None:
             self.on_iteration(number, snapshot)
 
-
-@dataclass(slots=True)
-class _Gate:
-    """Where a start waits to be judged: after so many iterations of its final phase, or nowhere if that is 0."""
-
-    iterations: int
-    suspend: ShouldSuspend | None
-    passed: int = 0
-    reached: bool = False
-
-    def is_reached(self, folder: Path) -> bool:
-        """Whether a start that was left has nothing to do before the gate; its iterations are counted."""
-        run = RunFolder(folder)
-        if not run.checkpoint_path.is_file():
-            return True
-        self.passed = sum(row.phase == "final" for row in run.load_iterations())
-        return 0 < self.iterations <= self.passed
-
-    def add(self, stats: IterationStats) -> None:
-        """Count an iteration."""
-        self.passed += stats.phase == "final"
-
-    def should_leave(self) -> bool:
-        """Whether the start is to be left for now."""
-        if self.suspend is not None and self.suspend():
-            return True
-        self.reached = 0 < self.iterations <= self.passed
-        return self.reached
-
-
-def _can_go_on(folder: Path) -> bool:
-    """Whether there is something of a start to go on from; what was killed before its first checkpoint is removed."""
-    run = RunFolder(folder)
-    if not folder.is_dir():
-        return False
-    done = run.summary_path.is_file() and run.load_summary().status in ("completed", "stopped")
-    if done or run.checkpoint_path.is_file():
-        return True
-    shutil.rmtree(folder)
-    return False
+    def _heard(self, number: int, stats: IterationStats) -> None:
+        """From a worker, which keeps the maps."""
+        self._seen(number, Snapshot(stats, np.zeros((0, 0, 0, 0), np.float32), 0.0))

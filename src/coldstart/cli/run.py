@@ -91,8 +91,8 @@ def run(
     With several numbers of classes, such as --classes 1 2 3 4, each runs as a job of its own in FOLDER/classes_N.
     With --starts 8, each start is a run of its own in FOLDER/start_N.
 
-    With --cluster the minibatches are dealt out to workers elsewhere; the result is the same to the byte where their
-    devices are like this one's.
+    With --cluster the minibatches are dealt out to workers elsewhere, or with --starts each worker takes one start at
+    a time; the result is the same to the byte where their devices are like this one's.
 
     The particles are checked first, as coldstart check --quick does: an error stops the run before anything is
     written.
