@@ -121,6 +121,13 @@ class AbInitioParams(BaseModel):
     minibatch_switch_iteration: int = _field(
         300, "Iterations with the initial minibatch", "When the minibatch changes to its final size.", SCHEDULE, ge=0
     )
+    waiting_iterations: int = _field(
+        600,
+        "Waiting iterations",
+        "Iterations, at most, that wait for the map at 1.4 times the initial radius: until the images recognise it.",
+        SCHEDULE,
+        ge=0,
+    )
     fourier_radius_step: float = _field(
         0.04,
         "Fourier radius step",

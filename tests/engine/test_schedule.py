@@ -1,8 +1,10 @@
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
 import pytest
 
+from coldstart.engine.recognition import NOTHING_KNOWN
 from coldstart.engine.rings import FINEST_LEVEL
 from coldstart.engine.schedule import (
     DENSE,
@@ -52,8 +54,8 @@ def progress(plan, params, half_correlation=NOTHING_AGREES):
 def test_iterations_and_image_visits_of_the_defaults(
     box_angstrom, initial_radius, max_radius, marching, total, visits_thousands
 ):
-    """CryoSPARC's: (box / 12 - box / 35) / 0.04 iterations in between, batches of 90 and 300."""
-    params = AbInitioParams()
+    """CryoSPARC's, but for waiting: (box / 12 - box / 35) / 0.04 iterations in between, batches of 90 and 300."""
+    params = AbInitioParams(waiting_iterations=0)
     plan = plan_run(params, BOX_PX, box_angstrom)
     assert plan.initial_radius == pytest.approx(initial_radius, abs=0.05)
     assert plan.max_radius == pytest.approx(max_radius, abs=0.05)
@@ -74,7 +76,7 @@ def test_radii_stay_inside_the_images():
 
 @pytest.mark.parametrize("step", [0.04, 0.1, 1.0])
 def test_the_radius_rises_from_the_first_to_the_last(step):
-    params = AbInitioParams(initial_iterations=10, final_iterations=7, fourier_radius_step=step)
+    params = AbInitioParams(initial_iterations=10, final_iterations=7, fourier_radius_step=step, waiting_iterations=0)
     plan = plan_run(params, BOX_PX, 240.0)
     run = list(progress(plan, params))
     assert [now.iteration for now in run] == list(range(plan.iterations))
@@ -90,7 +92,7 @@ def test_the_radius_rises_from_the_first_to_the_last(step):
 
 
 def test_the_march_quickens_where_the_halves_agree():
-    params = AbInitioParams(initial_iterations=5, final_iterations=5)
+    params = AbInitioParams(initial_iterations=5, final_iterations=5, waiting_iterations=0)
     plan = plan_run(params, BOX_PX, 300.0)
     lengths = [len(list(progress(plan, params, np.full((1, 200), value)))) for value in (0.0, 0.7, 1.0)]
     assert lengths[0] == plan.iterations
@@ -125,8 +127,44 @@ def test_the_march_ends_at_the_last_radius_at_any_speed():
     assert next_progress(final, plan, params, NOTHING_AGREES) == Progress(303, "final", 302, plan.max_radius)
 
 
+def test_the_march_waits_for_the_map_and_no_longer_than_it_may():
+    params = AbInitioParams(initial_iterations=10, waiting_iterations=25, minibatch_switch_iteration=20)
+    plan = plan_run(params, BOX_PX, 300.0)
+    run = list(progress(plan, params))
+    assert len(run) == plan.iterations
+    resting = [now for now in run if now.radius == plan.waiting_radius]
+    assert [now.waited for now in resting] == list(range(26))
+    after = run[run.index(resting[-1]) + 1]
+    assert after.found
+    assert after.radius == pytest.approx(plan.waiting_radius + params.fourier_radius_step)
+    assert {minibatch_size(plan, params, now, 10**6) for now in run if not now.found} == {plan.initial_minibatch}
+    assert minibatch_size(plan, params, after, 10**6) == plan.final_minibatch
+    assert class_similarity(SIMILAR, at(75, waited=30)) == class_similarity(SIMILAR, at(45)) > 0.0
+
+
+def test_the_march_does_not_wait_for_a_map_that_the_images_recognise():
+    params = AbInitioParams(initial_iterations=10)
+    plan = plan_run(params, BOX_PX, 300.0)
+    assert all(now.waited == 0 for now in progress(plan, params, ALL_AGREES))
+    now, known = Progress(90, "marching", 10, plan.waiting_radius, waited=40, found=False), NOTHING_KNOWN
+    for evidence in [9.5] * 40:
+        known = known.after(evidence, counts=True)
+    assert next_progress(now, plan, params, NOTHING_AGREES, known) == replace(now, iteration=91, waited=41)
+    for evidence in [15.0] * 20:
+        known = known.after(evidence, counts=True)
+    after = next_progress(now, plan, params, NOTHING_AGREES, known)
+    assert (after.found, after.waited, after.radius > plan.waiting_radius) == (True, 40, True)
+
+
+def test_there_is_no_waiting_where_the_march_ends_before():
+    params = AbInitioParams(initial_resolution_angstrom=35.0, max_resolution_angstrom=26.0)
+    plan = plan_run(params, BOX_PX, 300.0)
+    assert plan.waiting_iterations == 0
+    assert first_progress(plan).found
+
+
 def test_halves_that_agree_do_not_shorten_the_initial_phase():
-    params = AbInitioParams(initial_iterations=12)
+    params = AbInitioParams(initial_iterations=12, waiting_iterations=0)
     plan = plan_run(params, BOX_PX, 300.0)
     run = list(progress(plan, params, ALL_AGREES))
     assert all(now == Progress(i, "initial", 0, plan.initial_radius) for i, now in enumerate(run[:12]))
@@ -180,28 +218,32 @@ def test_minibatches_of_several_classes_are_larger_where_the_program_chooses():
     assert minibatch_size(plan, params, now, 200, 2.0) == 200
 
 
+def at(iteration, waited=0):
+    return Progress(iteration, "marching", 0, 9.0, waited)
+
+
 SIMILAR = AbInitioParams(classes=3, class_similarity=0.2, class_similarity_start=40, class_similarity_end=60)
 
 
 def test_the_similarity_of_the_classes_is_annealed_to_nothing():
-    similarity = np.array([class_similarity(SIMILAR, iteration) for iteration in range(80)])
+    similarity = np.array([class_similarity(SIMILAR, at(iteration)) for iteration in range(80)])
     assert (similarity[:41] == 0.2).all()
     np.testing.assert_allclose(similarity[40:60], 0.2 * np.arange(20, 0, -1) / 20)
     assert not similarity[60:].any()
 
 
 def test_one_class_is_not_similar_to_others_and_an_anneal_may_be_a_step():
-    assert class_similarity(SIMILAR.model_copy(update={"classes": 1}), 0) == 0.0
+    assert class_similarity(SIMILAR.model_copy(update={"classes": 1}), at(0)) == 0.0
     step = SIMILAR.model_copy(update={"class_similarity_end": 40})
-    assert [class_similarity(step, iteration) for iteration in (0, 39, 40, 41)] == [0.2, 0.2, 0.0, 0.0]
-    assert class_similarity(SIMILAR.model_copy(update={"class_similarity": 0.0}), 0) == 0.0
+    assert [class_similarity(step, at(iteration)) for iteration in (0, 39, 40, 41)] == [0.2, 0.2, 0.0, 0.0]
+    assert class_similarity(SIMILAR.model_copy(update={"class_similarity": 0.0}), at(0)) == 0.0
 
 
 def test_the_final_phase_waits_for_the_classes_to_be_told_apart():
     """At the last radius the march stands still while the classes are blurred, and the final phase has its length."""
     params = AbInitioParams(
         classes=3, class_similarity_start=40, class_similarity_end=60, initial_iterations=10, final_iterations=15,
-        fourier_radius_step=5.0,
+        fourier_radius_step=5.0, waiting_iterations=0,
     )  # fmt: skip
     plan = plan_run(params, BOX_PX, 300.0)
     run = list(progress(plan, params, np.zeros((3, 200))))

@@ -8,7 +8,8 @@
         step the maps towards it, and constrain them                            update
         learn the noise from what the maps do not explain                       model.noise
         mend classes that are starved or swallow the others                     classes
-        raise the resolution where the halves of a map agree                    monitor, schedule
+        raise the resolution where the halves of a map agree                    monitor, schedule,
+        and wait early on for the images to recognise it                        recognition
     pose every particle that was used on the maps, once more and finer          final_pass, posing, poses
     and return the maps of these poses, and what is to be said of each class    classes
 
@@ -206,7 +207,7 @@ class AbInitio(RunParts):
 
         sight = Sight(before.volume, turn, shift_grid(params, now.radius), levels, variance)
         ahead, _ = self.minibatch(drawn, replace(now, iteration=now.iteration + 1))
-        blending = state.classes.held_together(class_similarity(params, now.iteration))
+        blending = state.classes.held_together(class_similarity(params, now))
         if now.phase == "final":
             blending = state.classes.settled()
         searched = self.team.expect(sight, rows, ahead, now.iteration, blending)
@@ -221,8 +222,11 @@ class AbInitio(RunParts):
         watch = state.classes.after(found.map_evidence)
         if now.phase != "final":
             updated, watch = self._reseeded(updated, watch, now)
-        progress = next_progress(now, self.plan, params, monitor.half_correlation)
-        after = replace(drawn, progress=progress, map=updated, noise=noise, monitor=monitor, classes=watch)
+        recognition = state.recognition.after(found.log_evidence.mean(), counts=self.has_settled(now))
+        progress = next_progress(now, self.plan, params, monitor.half_correlation, recognition)
+        after = replace(
+            drawn, progress=progress, map=updated, noise=noise, monitor=monitor, classes=watch, recognition=recognition
+        )
         if drawn.balance is not None and step.poses is not None:
             after = replace(after, balance=drawn.balance.seen(step.poses))
         if self.is_symmetric(progress) and not symmetric:
@@ -293,6 +297,6 @@ class AbInitio(RunParts):
             evaluated_fraction=sum(stage.products for stage in found.stages) / found.exhaustive_products,
             stages=found.stages,
             class_shares=tuple(found.class_posterior.mean(axis=0).tolist()),
-            class_similarity=class_similarity(self.params, now.iteration),
+            class_similarity=class_similarity(self.params, now),
             class_ess=effective_classes(found.class_posterior),
         )

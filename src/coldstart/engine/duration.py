@@ -48,17 +48,18 @@ def forecast_seconds(
         + BOX_SECONDS * (box_px / REFERENCE_BOX_PX) ** 2
     ) * (0.5 + 0.5 * params.classes)
     ends = []
-    for iterations, start, speed in zip((fewest, plan.iterations), START_SECONDS, _speeds(info, params), strict=True):
-        visits = _visits(plan, params, iterations, particles)
+    lengths = (fewest, 0), (plan.iterations, plan.waiting_iterations)
+    for (iterations, waited), start, speed in zip(lengths, START_SECONDS, _speeds(info, params), strict=True):
+        visits = _visits(plan, params, iterations, waited, particles)
         everyone = params.classes > 1 or params.all_particles
         posed = particles if everyone else min(visits, particles)
         ends.append(start + (visits + POSING_VISITS * posed) * visit * speed)
     return ends[0], ends[1]
 
 
-def _visits(plan: Plan, params: AbInitioParams, iterations: int, particles: int) -> int:
-    """Images in so many iterations, repeats counted."""
-    early = min(iterations, params.minibatch_switch_iteration)
+def _visits(plan: Plan, params: AbInitioParams, iterations: int, waited: int, particles: int) -> int:
+    """Images in so many iterations, of which some wait for the map, repeats counted."""
+    early = min(iterations, params.minibatch_switch_iteration + waited)
     # The final phase takes the final size however early it comes.
     early = min(early, max(iterations - FEWEST_FINAL_ITERATIONS, plan.initial_iterations))
     first, later = (min(size, particles) for size in (plan.initial_minibatch, plan.final_minibatch))

@@ -16,6 +16,7 @@ from coldstart.engine.classes import ClassWatch
 from coldstart.engine.gradient import Gradient, gradient_of
 from coldstart.engine.images import ImagePreparer, mean_power
 from coldstart.engine.monitor import Monitor
+from coldstart.engine.recognition import NOTHING_KNOWN, Recognition
 from coldstart.engine.rings import ring_planes
 from coldstart.engine.sampling import Sampler
 from coldstart.engine.schedule import Progress, finest_level, is_late, minibatch_size, plan_run
@@ -52,6 +53,8 @@ class RunState:
         How the classes share the images.
     balance : ViewBalance or None
         From where the particles are seen; None where views are not evened out.
+    recognition : Recognition
+        Whether the images recognise the maps.
     """
 
     progress: Progress
@@ -62,6 +65,7 @@ class RunState:
     classes: ClassWatch
     clear_visits: int = 0
     balance: ViewBalance | None = None
+    recognition: Recognition = NOTHING_KNOWN
 
     @property
     def images_seen(self) -> int:
@@ -141,6 +145,10 @@ class RunParts:
     def symmetrizer(self) -> Symmetrizer:
         """Imposes the point group; without one it is never asked for, nor its kernel built."""
         return Symmetrizer(self.session, self.group)
+
+    def has_settled(self, now: Progress) -> bool:
+        """Whether the start has settled: from the middle of the initial phase on."""
+        return now.iteration >= self.plan.initial_iterations // 2
 
     def is_symmetric(self, now: Progress) -> bool:
         """Whether the point group is imposed: not before the initial phase has found what its axes are."""

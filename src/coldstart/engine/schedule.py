@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from coldstart.engine.recognition import NOTHING_KNOWN, Recognition
 from coldstart.engine.rings import FINEST_LEVEL
 from coldstart.engine.stage import Stage
 from coldstart.model.pose_grid import COARSE_STEP_DEG, ShiftGrid
@@ -70,6 +71,13 @@ SHIFT_PERIODS = 1 / 3
 MARCH_FROM, MARCH_FULL, FASTEST_MARCH = 0.5, 0.9, 8.0
 """Half-map correlations at the edge of the band from which the march quickens, and at which it is this much faster."""
 
+ROUNDING = 1e-9
+"""Of a radius that is a sum of steps."""
+
+WAITING_RADIUS = 1.4
+"""Times the initial radius: there the march waits for the map. From finer detail alone no start finds it, but with it
+an image says more of its pose."""
+
 SMALL_MINIBATCHES, LARGE_MINIBATCHES = (90, 300), (300, 1000)
 """Early and late minibatches where they are chosen automatically; large ones for small boxes and high symmetry."""
 
@@ -93,6 +101,8 @@ class Plan:
         Images in an iteration, early and late.
     symmetry_order : int
         Operators of the point group.
+    waiting_iterations : int
+        Iterations, at most, for which the march waits for the map.
     """
 
     initial_radius: float
@@ -103,11 +113,17 @@ class Plan:
     initial_minibatch: int
     final_minibatch: int
     symmetry_order: int = 1
+    waiting_iterations: int = 0
 
     @property
     def iterations(self) -> int:
         """All of them, at most."""
-        return self.initial_iterations + self.marching_iterations + self.final_iterations
+        return self.initial_iterations + self.marching_iterations + self.waiting_iterations + self.final_iterations
+
+    @property
+    def waiting_radius(self) -> float:
+        """Fourier radius at which the march waits."""
+        return WAITING_RADIUS * self.initial_radius
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,12 +139,18 @@ class Progress:
         First iteration of the phase.
     radius : float
         Fourier radius of this iteration.
+    waited : int
+        Iterations for which the march has waited.
+    found : bool
+        Whether it waits no longer: the images recognise the map, or it has waited for as long as it may.
     """
 
     iteration: int
     phase: Phase
     phase_start: int
     radius: float
+    waited: int = 0
+    found: bool = True
 
 
 def plan_run(params: AbInitioParams, box_px: int, box_angstrom: float, symmetry_order: int = 1) -> Plan:
@@ -139,24 +161,32 @@ def plan_run(params: AbInitioParams, box_px: int, box_angstrom: float, symmetry_
     highest = box_px / 2 - NYQUIST_MARGIN
     max_radius = min(box_angstrom / params.max_resolution_angstrom, highest)
     initial_radius = min(box_angstrom / params.initial_resolution_angstrom, max_radius)
-    marching = int(np.ceil((max_radius - initial_radius) / params.fourier_radius_step - 1e-9))
-    if class_similarity(params, params.initial_iterations) > 0.0:
+    waits = WAITING_RADIUS * initial_radius < max_radius and params.waiting_iterations > 0
+    stops = [initial_radius, *([WAITING_RADIUS * initial_radius] if waits else []), max_radius]
+    marching = int(sum(np.ceil((np.diff(stops) - ROUNDING) / params.fourier_radius_step)))
+    if class_similarity(params, Progress(params.initial_iterations, "marching", 0, initial_radius)) > 0.0:
         marching = max(marching, params.class_similarity_end - params.initial_iterations)
     large = box_angstrom < SMALL_BOX_ANGSTROM or symmetry_order > 4
     early, late = (size * (params.classes + 1) // 2 for size in (LARGE_MINIBATCHES if large else SMALL_MINIBATCHES))
     return Plan(
         initial_radius, max_radius, params.initial_iterations, marching, params.final_iterations,
         params.initial_minibatch or early, params.final_minibatch or late, symmetry_order,
+        params.waiting_iterations if waits else 0,
     )  # fmt: skip
 
 
 def first_progress(plan: Plan) -> Progress:
     """The first iteration."""
-    return Progress(0, "initial", 0, plan.initial_radius)
+    return Progress(0, "initial", 0, plan.initial_radius, found=plan.waiting_iterations == 0)
 
 
-def next_progress(now: Progress, plan: Plan, params: AbInitioParams, half_correlation: NDArray[np.float64]) -> Progress:
+def next_progress(
+    now: Progress, plan: Plan, params: AbInitioParams, half_correlation: NDArray[np.float64],
+    recognition: Recognition = NOTHING_KNOWN,
+) -> Progress:  # fmt: skip
     """The iteration after this one, given the correlation of the halves of each map by shell, (K, shells).
+
+    Until the images recognise the map the radius rises no further than to where the march waits.
 
     While the halves of a map agree at the edge of the band, the radius marches faster than its smallest step. Halves in
     which every image counts under all operators of a point group are judged as those without symmetry would agree (the
@@ -165,20 +195,32 @@ def next_progress(now: Progress, plan: Plan, params: AbInitioParams, half_correl
     iteration = now.iteration + 1
     if now.phase == "initial" and iteration < plan.initial_iterations:
         return replace(now, iteration=iteration)
-    marching = Progress(iteration, "marching", now.phase_start if now.phase == "marching" else iteration, now.radius)
+    start = now.phase_start if now.phase == "marching" else iteration
+    marching = replace(now, iteration=iteration, phase="marching", phase_start=start)
     if now.radius >= plan.max_radius:
-        if class_similarity(params, iteration) > 0.0:
+        if class_similarity(params, marching) > 0.0:
             return marching
-        return Progress(iteration, "final", now.phase_start if now.phase == "final" else iteration, plan.max_radius)
+        start = now.phase_start if now.phase == "final" else iteration
+        return replace(now, iteration=iteration, phase="final", phase_start=start, radius=plan.max_radius)
     band = half_correlation[:, max(int(now.radius) - 2, 1) : int(now.radius) + 1]
-    edge = max(band.mean(axis=1).max(), 0.0) if band.size else 0.0  # empty where it was not looked at yet
+    edge = max(float(band.mean(axis=1).max()), 0.0) if band.size else 0.0  # empty where it was not looked at yet
+    if not now.found and now.radius >= plan.waiting_radius:
+        if not recognition.has_come(edge) and now.waited < plan.waiting_iterations:
+            return replace(marching, waited=now.waited + 1)
+        marching = replace(marching, found=True)
     edge = edge / (plan.symmetry_order - (plan.symmetry_order - 1) * edge)
     speed = 1.0 + (FASTEST_MARCH - 1.0) * np.clip((edge - MARCH_FROM) / (MARCH_FULL - MARCH_FROM), 0.0, 1.0)
-    return replace(marching, radius=min(now.radius + float(speed) * params.fourier_radius_step, plan.max_radius))
+    end = plan.max_radius if marching.found else plan.waiting_radius
+    radius = now.radius + float(speed) * params.fourier_radius_step
+    return replace(marching, radius=radius if radius < end - ROUNDING else end)
 
 
-def class_similarity(params: AbInitioParams, iteration: int) -> float:
-    """Share of every image that goes to all classes alike: constant, then falling to 0; 0 with one class."""
+def class_similarity(params: AbInitioParams, now: Progress) -> float:
+    """Share of every image that goes to all classes alike: constant, then falling to 0; 0 with one class.
+
+    Iterations for which the march waited do not count.
+    """
+    iteration = now.iteration - now.waited
     start, end = params.class_similarity_start, params.class_similarity_end
     if params.classes == 1 or iteration >= end:
         return 0.0
@@ -186,8 +228,11 @@ def class_similarity(params: AbInitioParams, iteration: int) -> float:
 
 
 def is_late(params: AbInitioParams, now: Progress) -> bool:
-    """Whether minibatches are those of the later iterations: of their size, and drawn from all particles."""
-    return now.phase == "final" or now.iteration >= params.minibatch_switch_iteration
+    """Whether minibatches are those of the later iterations: of their size, and drawn from all particles.
+
+    They are not before the march has passed where it waits.
+    """
+    return now.phase == "final" or (now.found and now.iteration >= params.minibatch_switch_iteration)
 
 
 def minibatch_size(plan: Plan, params: AbInitioParams, now: Progress, particles: int, growth: float = 1.0) -> int:
