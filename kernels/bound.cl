@@ -46,18 +46,20 @@ __kernel void ring_powers(__global const float *restrict image, __global const f
 }
 
 __kernel void hidden_power(__global const float *restrict power, __global const float *restrict lost, __global const float *restrict damping,
-    __global float *restrict hidden, const int directions, const float share)
+    __global float *restrict hidden, const int rings, const int directions, const float share)
 {
-    const int r = (int)get_global_id(0), rings = (int)get_global_size(0);
+    const int r = (int)get_global_id(0);
+    if (r >= rings) return;
     float most = 0.0f;
     for (int d = 0; d < directions; d++) most = fmax(most, FMA(1.0f - damping[r], power[d * rings + r], share * lost[d * rings + r]));
     hidden[r] = most;
 }
 
 __kernel void cell_windows(__global const float4 *restrict powers, __global const float *restrict hidden, __global float *restrict window,
-    const int rings, const int stride, const float sigmas)
+    const int images, const int rings, const int stride, const float sigmas)
 {
     const int i = (int)get_global_id(0);
+    if (i >= images) return;
     float v = 0.0f;
     for (int r = 0; r < rings; r++) v = FMA(powers[(size_t)i * stride + r].x, hidden[r], v);
     const float reach = FMA(sigmas, 0.70710678f, sqrt(v));
@@ -65,10 +67,11 @@ __kernel void cell_windows(__global const float4 *restrict powers, __global cons
 }
 
 __kernel void strongest_slices(__global const float4 *restrict powers, __global const float *restrict power, __global float *restrict strongest,
-    const int directions, const int first, const int last, const int rings, const int stride, const float sigmas, const float noise,
-    const int model_free)
+    const int images, const int directions, const int first, const int last, const int rings, const int stride, const float sigmas,
+    const float noise, const int model_free)
 {
     const int i = (int)get_global_id(0);
+    if (i >= images) return;
     float most = 0.0f, own = 0.0f;
     for (int r = first; r < last; r++) own += powers[(size_t)i * stride + r].w;
     for (int d = 0; d < directions; d++) {

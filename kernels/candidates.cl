@@ -188,8 +188,10 @@ __kernel void write_children(__global const int *restrict pair_first, __global c
 }
 
 /* First hypothesis of each row. */
-__kernel void row_starts(__global const int *restrict pair_first, __global const int *restrict pair_start, __global int *restrict row_start)
+__kernel void row_starts(__global const int *restrict pair_first, __global const int *restrict pair_start, __global int *restrict row_start,
+    const int entries)
 {
     const int i = (int)get_global_id(0);
+    if (i >= entries) return;
     row_start[i] = pair_start[pair_first[i]];
 }

@@ -29,9 +29,11 @@ typedef float16 WV;
 #error "WIDTH must be 1, 4, 8 or 16"
 #endif
 
-__kernel void multiply_add_chains(__global float *restrict sum, const int rounds, const float factor, const float addend)
+__kernel void multiply_add_chains(__global float *restrict sum, const int items, const int rounds, const float factor,
+    const float addend)
 {
     const int item = (int)get_global_id(0);
+    if (item >= items) return;
     const WV f = (WV)(factor), a = (WV)(addend);
     WV x[CHAINS], total = (WV)(0.0f);
 #pragma unroll

@@ -121,10 +121,11 @@ __kernel void image_harmonics(__global const int4 *restrict rings, __global cons
 }
 
 __kernel void slice_harmonics(__global const int4 *restrict rings, __global const float2 *restrict trigonometry, __global const float *restrict slice,
-    __global float *restrict right, __global float *restrict right_norm, const int ring_count, const int terms, const int table,
-    const int circle)
+    __global float *restrict right, __global float *restrict right_norm, const int blocks, const int ring_count, const int terms,
+    const int table, const int circle)
 {
     const int block = (int)get_global_id(0);
+    if (block >= blocks) return;
     for (int n = 0; n < VW; n++) {
         __global const float *yr = slice + (size_t)(block * VW + n) * 2 * circle, *yi = yr + circle;
         int term = 0;

@@ -50,7 +50,7 @@ def test_harmonics(plane):
     numbers = (rings, 0, 0, shifts, plane.stride)
     images_done = measured(launch("image_harmonics", (3, images), numbers=numbers, TURN=plane.in_plane, TM=4))
     assert images_done.work == images * (4 * sums * (shifts + 1) + 6 * points * shifts)
-    slices_done = measured(launch("slice_harmonics", (6,), numbers=(rings, 0, 0, 0), TURN=plane.in_plane, VW=4))
+    slices_done = measured(launch("slice_harmonics", (6,), numbers=(6, rings, 0, 0, 0), TURN=plane.in_plane, VW=4))
     assert slices_done.work == 6 * 4 * 8 * sums
 
 

@@ -1,5 +1,9 @@
 """Kernel programs: sources from the package, includes expanded here, built once a device and macro set.
 
+A work-item on a CPU is a group of its own. On other devices a launch along one axis is filled up to whole groups of
+GROUP_ITEMS, because OpenCL 1.2 divides a launch evenly: left to itself, a driver has no better choice for a prime
+number of items than groups of one. Every kernel with one axis returns where its item is one too many.
+
 Includes are expanded by us, with `#line`, because an include path with a space in it breaks several drivers.
 """
 
@@ -19,6 +23,9 @@ from coldstart.compute.profile import Profile
 from coldstart.errors import KernelBuildError
 
 _INCLUDE = re.compile(r'^\s*#include\s+"([^"]+)"\s*$')
+GROUP_ITEMS = 64
+"""Work-items of a group, at most: a wavefront of AMD's, two warps of NVIDIA's."""
+
 BUILD_OPTIONS = ("-cl-std=CL1.2", "-cl-single-precision-constant")
 
 
@@ -68,27 +75,54 @@ class Program:
         self._macros = dict(macros)
         self._profile = profile
         self._one_item_groups = one_item_groups
+        self._largest_groups: dict[str, int] = {}
 
     @property
     def names(self) -> tuple[str, ...]:
         """Names of the kernels in the file."""
         return tuple(self._kernels)
 
-    def launch(
-        self, kernel: str, global_size: tuple[int, ...], *args: Any, local_size: tuple[int, ...] | None = None
-    ) -> None:
-        """Enqueue a kernel. Arrays are DeviceArrays; Python ints and floats become int32 and float32."""
+    def launch(self, kernel: str, global_size: tuple[int, ...], *args: Any, in_groups: bool | None = None) -> None:
+        """Enqueue a kernel. Arrays are DeviceArrays; Python ints and floats become int32 and float32.
+
+        Parameters
+        ----------
+        kernel : str
+        global_size : tuple of int
+            Work-items that have something to do.
+        *args
+            The kernel's.
+        in_groups : bool, optional
+            Whether a launch along one axis is filled up to whole groups; by default everywhere but on CPUs.
+        """
         import pyopencl as cl
 
         if min(global_size) == 0:
             return
         entry = self._kernels[kernel]
         entry.set_args(*(_argument(value) for value in args))
-        if local_size is None and self._one_item_groups:
-            local_size = (1,) * len(global_size)
-        event = cl.enqueue_nd_range_kernel(self._queue, entry, global_size, local_size)
+        whole_size, group_size = self._groups(kernel, global_size, in_groups)
+        event = cl.enqueue_nd_range_kernel(self._queue, entry, whole_size, group_size)
         if self._profile is not None:
             self._profile.add(kernel, self._macros, global_size, args, event)
+
+    def _groups(
+        self, kernel: str, global_size: tuple[int, ...], in_groups: bool | None
+    ) -> tuple[tuple[int, ...], tuple[int, ...] | None]:
+        """Global size, filled up where that is wanted, and size of the groups; None leaves that to the driver."""
+        wanted = not self._one_item_groups if in_groups is None else in_groups
+        if not wanted or len(global_size) > 1 or global_size == (1,):
+            return global_size, (1,) * len(global_size) if self._one_item_groups else None
+        group = min(GROUP_ITEMS, self._largest_group(kernel))
+        return (-(-global_size[0] // group) * group,), (group,)
+
+    def _largest_group(self, kernel: str) -> int:
+        import pyopencl as cl
+
+        if kernel not in self._largest_groups:
+            limit = cl.kernel_work_group_info.WORK_GROUP_SIZE
+            self._largest_groups[kernel] = self._kernels[kernel].get_work_group_info(limit, self._queue.device)
+        return self._largest_groups[kernel]
 
 
 def _argument(value: Any) -> Any:

@@ -59,12 +59,12 @@ class PoseBound:
         damping = session.upload("ring damping", view.damping[: table.rings].astype(np.float32))
         directions = table.power.shape[0]
         self._program.launch(
-            "hidden_power", (table.rings,), table.power, table.lost, damping, hidden, directions,
-            0.25**levels_below,
+            "hidden_power", (table.rings,), table.power, table.lost, damping, hidden, table.rings,
+            directions, 0.25**levels_below,
         )  # fmt: skip
         self._program.launch(
-            "cell_windows", (images,), self._powers, hidden, window, table.rings, self._powers.shape[1],
-            float(sigmas),
+            "cell_windows", (images,), self._powers, hidden, window, images, table.rings,
+            self._powers.shape[1], float(sigmas),
         )  # fmt: skip
         return window
 
@@ -97,8 +97,8 @@ class PoseBound:
         strongest = session.array("strongest slices", (images,), np.float32)
         tail = session.array("tails", (images, directions, 2), np.float32)
         self._program.launch(
-            "strongest_slices", (images,), self._powers, table.power, strongest, directions, *sizes, float(sigmas),
-            noise, int(model_free),
+            "strongest_slices", (images,), self._powers, table.power, strongest, images, directions, *sizes,
+            float(sigmas), noise, int(model_free),
         )  # fmt: skip
         self._program.launch(
             "tail_bounds", (directions, images), self._powers, table.power, strongest, tail, *sizes, float(sigmas)

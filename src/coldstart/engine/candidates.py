@@ -124,7 +124,7 @@ class CandidateLists:
         """Posteriors over the candidates."""
         rows = found.pair_first.shape[0] - 1
         starts = self._session.array("row start", (rows + 1,), np.int32)
-        self._program.launch("row_starts", (rows + 1,), found.pair_first, found.pair_start, starts)
+        self._program.launch("row_starts", (rows + 1,), found.pair_first, found.pair_start, starts, rows + 1)
         return self._survey(starts, found.value, found.boost, rule.omitted, np.full(rows, rule.limit), window, offset)
 
     def rotations(self, log_sum: DeviceArray, survey: Survey, shifts: int) -> Candidates:

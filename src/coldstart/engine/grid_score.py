@@ -69,8 +69,8 @@ class GridScorer:
             for side in ("right", "right norm")
         )
         self._program.launch(
-            "slice_harmonics", (blocks,), view.table.rings, trigonometry, table.slice, right, right_norm, rings, terms,
-            turn, table.slice.shape[2],
+            "slice_harmonics", (blocks,), view.table.rings, trigonometry, table.slice, right, right_norm, blocks,
+            rings, terms, turn, table.slice.shape[2],
         )  # fmt: skip
         log_sum = session.array(name("log sums"), (images, directions * grid.in_plane), np.float32)
         best: tuple[DeviceArray, ...] = ()

@@ -143,7 +143,7 @@ def _image_harmonics(launch: Launch, planes: Planes) -> float:
 
 
 def _slice_harmonics(launch: Launch, planes: Planes) -> float:
-    _, harmonics = _harmonics(launch, planes, int(launch.numbers[0]))
+    _, harmonics = _harmonics(launch, planes, int(launch.numbers[1]))
     return launch.global_size[0] * launch.macros["VW"] * 8 * harmonics
 
 

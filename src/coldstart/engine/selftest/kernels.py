@@ -143,7 +143,7 @@ class DeviceKernels:
         right, right_norm = (self._empty((blocks, in_plane // 2 + 1, terms, 2, lanes)) for _ in range(2))
         self._launch(
             "score.cl", "slice_harmonics", (blocks,), rings, circle_table(turn), slice_table, right, right_norm,
-            len(rings), terms, turn, slice_table.shape[2], VW=lanes, TURN=in_plane,
+            blocks, len(rings), terms, turn, slice_table.shape[2], VW=lanes, TURN=in_plane,
         )  # fmt: skip
         return self._get(right), self._get(right_norm)
 
@@ -234,7 +234,7 @@ class DeviceKernels:
 
     def row_starts(self, pair_first: Array, pair_start: Array) -> Array:
         starts = self._put(np.full(len(pair_first), -1, np.int32))
-        self._launch("candidates.cl", "row_starts", (len(pair_first),), pair_first, pair_start, starts)
+        self._launch("candidates.cl", "row_starts", (len(pair_first),), pair_first, pair_start, starts, len(pair_first))
         return self._get(starts)
 
     def gather_slices(
@@ -322,12 +322,14 @@ class DeviceKernels:
 
     def hidden_power(self, power: Array, lost: Array, damping: Array, share: float) -> Array:
         hidden = self._empty(damping.shape)
-        self._launch("bound.cl", "hidden_power", damping.shape, power, lost, damping, hidden, len(power), share)
+        self._launch(
+            "bound.cl", "hidden_power", damping.shape, power, lost, damping, hidden, len(damping), len(power), share
+        )
         return self._get(hidden)
 
     def cell_windows(self, powers: Array, hidden: Array, sigmas: float) -> Array:
         window = self._empty((len(powers),))
-        sizes = len(hidden), powers.shape[1], float(sigmas)
+        sizes = len(powers), len(hidden), powers.shape[1], float(sigmas)
         self._launch("bound.cl", "cell_windows", window.shape, powers, hidden, window, *sizes)
         return self._get(window)
 
@@ -335,8 +337,9 @@ class DeviceKernels:
         self, powers: Array, power: Array, first: int, last: int, sigmas: float, noise: float, model_free: int
     ) -> Array:  # fmt: skip
         strongest = self._empty((len(powers),))
-        sizes = len(power), first, last, power.shape[1], powers.shape[1], float(sigmas), float(noise), model_free
-        self._launch("bound.cl", "strongest_slices", strongest.shape, powers, power, strongest, *sizes)
+        sizes = len(powers), len(power), first, last, power.shape[1], powers.shape[1]
+        rest = float(sigmas), float(noise), model_free
+        self._launch("bound.cl", "strongest_slices", strongest.shape, powers, power, strongest, *sizes, *rest)
         return self._get(strongest)
 
     def tail_bounds(self, powers: Array, power: Array, strongest: Array, first: int, last: int, sigmas: float) -> Array:
@@ -369,8 +372,8 @@ class DeviceKernels:
         self, items: int, rounds: int, factor: float, addend: float, width: int, chains: int
     ) -> Array:  # fmt: skip
         sums = self._empty((items, width))
-        given = float(factor), float(addend)
-        self._launch("peak.cl", "multiply_add_chains", (items,), sums, rounds, *given, WIDTH=width, CHAINS=chains)
+        given = items, rounds, float(factor), float(addend)
+        self._launch("peak.cl", "multiply_add_chains", (items,), sums, *given, WIDTH=width, CHAINS=chains)
         return self._get(sums)
 
     def _slice_table(self, directions: int, rings: int, circle: int) -> tuple[DeviceArray, ...]:
@@ -401,7 +404,8 @@ class DeviceKernels:
 
     def _launch(self, file: str, kernel: str, size: tuple[int, ...], *args: Any, **macros: int) -> None:
         values = [self._put(value) if isinstance(value, np.ndarray) else value for value in args]
-        self.session.program(file, **(kernel_macros(file, self.tuning) | macros)).launch(kernel, size, *values)
+        program = self.session.program(file, **(kernel_macros(file, self.tuning) | macros))
+        program.launch(kernel, size, *values, in_groups=self.tuning.atomic)
         self.session.finish()
         self._arrays = 0
 
