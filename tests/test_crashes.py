@@ -106,6 +106,19 @@ def test_a_disk_that_may_not_be_written(unbroken: Any, small_disk: SmallDisk) ->
     assert folder.load_summary().status == "suspended"
 
 
+def test_a_disk_that_becomes_read_only(unbroken: Any, small_disk: SmallDisk, content: Content) -> None:
+    """As a file system does that the kernel found in disorder."""
+    small_disk.remount("size=50m")
+    folder = RunFolder(small_disk.folder / "run")
+    with pytest.raises(OutputError, match="cannot be written: Read-only file system") as error:
+        run_job(unbroken.particles, folder.path, unbroken.params, on_iteration=at(3, lambda: small_disk.remount("ro")))
+    assert any("coldstart resume" in note for note in error.value.__notes__)
+    small_disk.remount("rw")
+    assert not list(folder.path.rglob("*.tmp"))
+    resume_job(folder.path)
+    assert content(folder.path) == unbroken.content
+
+
 @pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root may write anywhere")
 def test_a_folder_that_may_not_be_written(unbroken: Any, tmp_path: Path) -> None:
     tmp_path.chmod(0o500)

@@ -154,7 +154,7 @@ def test_inflation_spreads_the_posteriors_as_far_as_is_wanted(session, setting):
     slices = search.prepare(on_device, np.eye(3), levels)
 
     def found(target):
-        return find_inflation(rows, slices, noise, target, shifts, levels, loader, search)
+        return find_inflation([rows], slices, noise, target, shifts, levels, loader, search)
 
     def spread(factor):
         batch = loader.load(rows, factor * noise.background)

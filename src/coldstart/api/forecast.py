@@ -26,6 +26,7 @@ def forecast_run(particles: Particles, params: AbInitioParams) -> tuple[Forecast
         infos = choose_devices(params.device)
         info = infos[0]
         need = forecast_memory(particles, params, info)
+        least = need if need.fits(info) else forecast_memory(particles, params, info, images=1)
     except DeviceError as error:
         return None, (Finding("device", "error", str(error), "coldstart devices lists what --device may name."),)
     except ParameterError as error:
@@ -42,4 +43,6 @@ def forecast_run(particles: Particles, params: AbInitioParams) -> tuple[Forecast
         device_capacity_bytes=info.global_bytes,
         seconds=forecast_seconds(plan, params, particles.box_px, particles.count, info),
     )
-    return forecast, tuple(check_resources(forecast, need.largest_bytes, info.max_alloc_bytes))
+    return forecast, tuple(
+        check_resources(forecast, need.largest_bytes, info.max_alloc_bytes, fits_in_pieces=least.fits(info))
+    )

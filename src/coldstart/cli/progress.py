@@ -97,13 +97,28 @@ def _bar(console: Console) -> Progress:
     )
 
 
+class _Notes:
+    """Says each note once."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._said: set[str] = set()
+
+    def say(self, notes: Sequence[str]) -> None:
+        for note in notes:
+            if note not in self._said:
+                self._console.out(f"note: {note}", highlight=False)
+        self._said |= set(notes)
+
+
 class _BarDisplay:
     def __init__(self, bar: Progress, title: str) -> None:
-        self._bar, self._title, self._left = bar, title, TimeLeft()
+        self._bar, self._title, self._left, self._notes = bar, title, TimeLeft(), _Notes(bar.console)
         self._task: TaskID | None = None
 
     def show(self, snapshot: Snapshot) -> None:
         stats = snapshot.stats
+        self._notes.say(snapshot.notes)
         # Two lines, so that both fit a narrow terminal.
         text = _joined("\n", figures(stats), _joined("  ", self._title, shares_text(stats)))
         left = f"{duration_text(self._left.after(stats))} left"
@@ -115,8 +130,10 @@ class _BarDisplay:
 class _LineDisplay:
     def __init__(self, console: Console, title: str) -> None:
         self._console, self._title, self._filter, self._left = console, title, LineFilter(), TimeLeft()
+        self._notes = _Notes(console)
 
     def show(self, snapshot: Snapshot) -> None:
         left = self._left.after(snapshot.stats)
+        self._notes.say(snapshot.notes)
         if self._filter.wants(snapshot.stats):
             self._console.out(progress_line(snapshot.stats, left, self._title), highlight=False)

@@ -48,6 +48,7 @@ class DaskCrew:
         self._sights: list[Sight | None] = [None] * workers
         self._looks: list[Look | None] = [None] * workers
         self._peak_bytes = 0
+        self._notes = [""] * workers
 
     @property
     def size(self) -> int:
@@ -63,6 +64,11 @@ class DaskCrew:
     def peak_bytes(self) -> int:
         """Most memory in use on one of their devices so far."""
         return self._peak_bytes
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What there is to say to the user."""
+        return tuple(note for note in self._notes if note)
 
     def expect(self, looks: Sequence[Look | None]) -> list[Evidence | None]:
         """The E-step of each share."""
@@ -85,8 +91,9 @@ class DaskCrew:
             if spread is None:
                 parts.append(None)
                 continue
-            part, peak = self._answer(number, sent, partial(self._spread_again, number, spread))
+            part, peak, note = self._answer(number, sent, partial(self._spread_again, number, spread))
             self._peak_bytes = max(self._peak_bytes, peak)
+            self._notes[number] = note
             parts.append(part)
         return parts
 
@@ -115,9 +122,9 @@ class DaskCrew:
         evidence: Evidence = self._actors[number].expect(replace(look, sight=self._sights[number])).result()
         return evidence
 
-    def _spread_again(self, number: int, spread: Spread) -> tuple[Part, int]:
+    def _spread_again(self, number: int, spread: Spread) -> tuple[Part, int, str]:
         self._looked_again(number)
-        answer: tuple[Part, int] = self._actors[number].maximise(spread).result()
+        answer: tuple[Part, int, str] = self._actors[number].maximise(spread).result()
         return answer
 
     def _replace(self, number: int) -> None:

@@ -48,6 +48,6 @@ class RemoteWorker:
         """The E-step of a share."""
         return self._worker.expect(look)
 
-    def maximise(self, spread: Spread) -> tuple[Part, int]:
-        """The M-step of the share that was looked at last, and the most memory in use on the device so far."""
-        return self._worker.maximise(spread), self._session.peak_bytes
+    def maximise(self, spread: Spread) -> tuple[Part, int, str]:
+        """The M-step of the share that was looked at last, the most memory in use so far, and the worker's note."""
+        return self._worker.maximise(spread), self._session.peak_bytes, self._worker.note

@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 
 from coldstart.compute.device import DeviceInfo
+from coldstart.compute.failures import device_failure
 from coldstart.compute.profile import Profile
 from coldstart.errors import KernelBuildError
 
@@ -64,6 +65,7 @@ class Program:
     def __init__(
         self,
         queue: Any,
+        label: str,
         kernels: Mapping[str, Any],
         macros: Mapping[str, int],
         profile: Profile | None,
@@ -71,6 +73,7 @@ class Program:
         one_item_groups: bool,
     ) -> None:
         self._queue = queue
+        self._label = label
         self._kernels = dict(kernels)
         self._macros = dict(macros)
         self._profile = profile
@@ -94,6 +97,11 @@ class Program:
             The kernel's.
         in_groups : bool, optional
             Whether a launch along one axis is filled up to whole groups; by default everywhere but on CPUs.
+
+        Raises
+        ------
+        DeviceError
+            If the device has too little memory for it, or is lost.
         """
         import pyopencl as cl
 
@@ -102,7 +110,10 @@ class Program:
         entry = self._kernels[kernel]
         entry.set_args(*(_argument(value) for value in args))
         whole_size, group_size = self._groups(kernel, global_size, in_groups)
-        event = cl.enqueue_nd_range_kernel(self._queue, entry, whole_size, group_size)
+        try:
+            event = cl.enqueue_nd_range_kernel(self._queue, entry, whole_size, group_size)
+        except cl.Error as error:
+            raise device_failure(self._label, f"running the kernel {kernel}", error) from error
         if self._profile is not None:
             self._profile.add(kernel, self._macros, global_size, args, event)
 
@@ -155,4 +166,4 @@ def build_program(
             f"kernels/{file} did not compile on {info.label} with {' '.join(options)}:\n{error}"
         ) from error
     kernels = {kernel.function_name: kernel for kernel in built.all_kernels()}
-    return Program(queue, kernels, macros, profile, one_item_groups=info.kind == "CPU")
+    return Program(queue, info.label, kernels, macros, profile, one_item_groups=info.kind == "CPU")

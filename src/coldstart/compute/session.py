@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Collection
 from types import TracebackType
 from typing import Any
 
@@ -9,6 +10,7 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from coldstart.compute.device import DeviceInfo, _choose, _choose_several, set_cpu_threads
+from coldstart.compute.failures import device_failure
 from coldstart.compute.profile import Profile
 from coldstart.compute.program import Program, build_program
 from coldstart.compute.tuning import Tuning, tuning_for
@@ -71,11 +73,28 @@ class Session:
 
     def close(self) -> None:
         """Wait for the device and release all buffers."""
-        self._queue.finish()
-        for array in self._named.values():
-            array.buffer.release()
-        self._named.clear()
+        import pyopencl as cl
+
+        try:
+            self._queue.finish()
+            self.release_all_but(())
+        except (cl.Error, DeviceError):  # a device that is lost has nothing to wait for, and nothing to release
+            self._named.clear()
         self.bytes_held = 0
+
+    def release_all_but(self, names: Collection[str]) -> None:
+        """Release the buffers that do not have one of these names; arrays in them are not to be used any more.
+
+        Raises
+        ------
+        DeviceError
+            If the device is lost.
+        """
+        self.finish()
+        for name in [name for name in self._named if name not in names]:
+            array = self._named.pop(name)
+            self.bytes_held -= array.buffer.size
+            array.buffer.release()
 
     def program(self, file: str, **macros: int) -> Program:
         """The kernels of a file in `kernels/`, built once for each set of macros."""
@@ -114,7 +133,7 @@ class Session:
         values = np.ascontiguousarray(values)
         target = self.array(name, values.shape, values.dtype)
         if values.size:
-            cl.enqueue_copy(self._queue, target.buffer, values)
+            self._told(f"copying to the buffer {name!r}", lambda: cl.enqueue_copy(self._queue, target.buffer, values))
         return target
 
     def download(self, source: DeviceArray) -> NDArray[Any]:
@@ -123,19 +142,32 @@ class Session:
 
         values = np.empty(source.shape, source.dtype)
         if values.size:
-            cl.enqueue_copy(self._queue, values, source.buffer)
+            self._told("copying results back", lambda: cl.enqueue_copy(self._queue, values, source.buffer))
         return values
 
     def zero(self, target: DeviceArray) -> DeviceArray:
         """Fill a buffer with zeros."""
         import pyopencl as cl
 
-        cl.enqueue_fill_buffer(self._queue, target.buffer, np.zeros(1, np.uint8), 0, target.nbytes)
+        nothing = np.zeros(1, np.uint8)
+        self._told(
+            "filling a buffer",
+            lambda: cl.enqueue_fill_buffer(self._queue, target.buffer, nothing, 0, target.nbytes),
+        )
         return target
 
     def finish(self) -> None:
         """Wait until the device has done all that was asked."""
-        self._queue.finish()
+        self._told("waiting for kernels", lambda: self._queue.finish())
+
+    def _told(self, doing: str, act: Callable[[], object]) -> None:
+        """Do something, and tell an error of the driver in words for the user."""
+        import pyopencl as cl
+
+        try:
+            act()
+        except cl.Error as error:
+            raise device_failure(self.info.label, doing, error) from error
 
     @property
     def _free_bytes(self) -> int:

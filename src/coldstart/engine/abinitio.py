@@ -47,6 +47,7 @@ from coldstart.engine.schedule import (
     stages,
 )
 from coldstart.engine.share import Figures, Sight
+from coldstart.engine.stage import Stage
 from coldstart.engine.start import (
     MEAN_CTF_SQUARED,
     NOISE_SAMPLE,
@@ -59,10 +60,11 @@ from coldstart.engine.start import (
 )
 from coldstart.engine.team import MakeCrew
 from coldstart.engine.update import MapState, enlarge, resize_maps
+from coldstart.errors import DeviceMemoryError
 from coldstart.model.alignment import class_similarity_matrix
 from coldstart.model.noise import NoiseModel
 from coldstart.model.particles import ImageSource, Particles
-from coldstart.model.pose_grid import rotation_grid
+from coldstart.model.pose_grid import ShiftGrid, rotation_grid
 from coldstart.model.state import IterationStats, RunResult, Snapshot
 from coldstart.params import AbInitioParams
 
@@ -149,7 +151,7 @@ def abinitio(
         classes=class_reports(posed, particles.box_angstrom, job.plan.initial_radius, job.group),
         similarity=class_similarity_matrix(posed.volumes, COMPARED_RADII * job.plan.initial_radius),
         symmetry=job.group.name,
-        notes=state.classes.notes,
+        notes=(*state.classes.notes, *job.team.crew.notes),
         half_volumes=posed.half_volumes,
     )
 
@@ -177,14 +179,26 @@ class AbInitio(RunParts):
         progress = first_progress(self.plan)
         first = self.sampler.draw_clear(0, minibatch_size(self.plan, params, progress, self.sampler.count))
         levels, shifts = stages(radius, DENSE), shift_grid(params, radius)
-        slices = self.search.prepare(self.on_device(volumes), np.eye(3), levels)
-        scale = params.noise_initial_scale or find_inflation(
-            first, slices, noise, params.target_ess_fraction, shifts, levels, self.loader, self.search
-        )
+        scale = params.noise_initial_scale or self._inflation(first, volumes, noise, shifts, levels)
         noise = replace(noise, initial_scale=scale)
         watch = ClassWatch.of(params.classes)
         balance = ViewBalance.of(self.sampler.count) if params.balance_views else None
         return RunState(progress, updater.start(volumes), noise, Monitor.of(volumes), 0, watch, balance=balance)
+
+    def _inflation(
+        self, rows: NDArray[np.int64], volumes: NDArray[np.float32], noise: NoiseModel, shifts: ShiftGrid,
+        levels: tuple[Stage, ...],
+    ) -> float:  # fmt: skip
+        """Of the noise of the first minibatch, taken in pieces where the device has too little memory for it."""
+        while True:
+            try:
+                slices = self.search.prepare(self.on_device(volumes), np.eye(3), levels)
+                pieces = [rows[piece] for piece in self.worker.pieces(len(rows))]
+                return find_inflation(
+                    pieces, slices, noise, self.params.target_ess_fraction, shifts, levels, self.loader, self.search
+                )
+            except DeviceMemoryError as error:
+                self.worker.take_fewer(len(rows), error)
 
     def _first_maps(self, side: int, initial_volume: NDArray[np.float32] | None) -> NDArray[np.float32]:
         """Random maps, or random variants of one, (K, side, side, side)."""
@@ -263,7 +277,8 @@ class AbInitio(RunParts):
 
     def snapshot(self, volumes: NDArray[np.float32], stats: IterationStats) -> Snapshot:
         """The maps and the figures of their iteration."""
-        return Snapshot(stats, volumes.copy(), self.particles.box_angstrom / volumes.shape[1])
+        voxel_size = self.particles.box_angstrom / volumes.shape[1]
+        return Snapshot(stats, volumes.copy(), voxel_size, self.team.crew.notes)
 
     def _noise_power(self, gradient: Gradient, noise: NoiseModel) -> NDArray[np.float64]:
         """Residual power as noise variance: the images' window let only a share of the noise through."""

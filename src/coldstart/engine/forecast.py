@@ -66,9 +66,23 @@ class MemoryNeed:
         """All that is held on the host, the device's buffers not counted."""
         return self.image_bytes + max(self.working_bytes, self.result_bytes)
 
+    def fits(self, info: DeviceInfo) -> bool:
+        """Whether a device has that much memory, and grants the largest buffer."""
+        return self.device_bytes <= info.global_bytes and self.largest_bytes <= info.max_alloc_bytes
 
-def forecast_memory(particles: Particles, params: AbInitioParams, info: DeviceInfo) -> MemoryNeed:
+
+def forecast_memory(
+    particles: Particles, params: AbInitioParams, info: DeviceInfo, images: int | None = None
+) -> MemoryNeed:
     """Bytes that a run will hold on this device and on the host.
+
+    Parameters
+    ----------
+    particles : Particles
+    params : AbInitioParams
+    info : DeviceInfo
+    images : int, optional
+        That are on the device at a time; all of a minibatch without it.
 
     Raises
     ------
@@ -81,7 +95,7 @@ def forecast_memory(particles: Particles, params: AbInitioParams, info: DeviceIn
     before, _ = tracemalloc.get_traced_memory()
     tracemalloc.reset_peak()
     try:
-        stride = _take_largest_steps(particles, params, session)
+        stride = _take_largest_steps(particles, params, session, images or particles.count)
         _, peak = tracemalloc.get_traced_memory()
     finally:
         if not traced:
@@ -96,7 +110,7 @@ def forecast_memory(particles: Particles, params: AbInitioParams, info: DeviceIn
     )
 
 
-def _take_largest_steps(particles: Particles, params: AbInitioParams, session: DrySession) -> int:
+def _take_largest_steps(particles: Particles, params: AbInitioParams, session: DrySession, images: int) -> int:
     """The largest steps of a run, on a session that counts; the stride of an image."""
     group = point_group(params.symmetry)
     plan = plan_run(params, particles.box_px, particles.box_angstrom, group.order)
@@ -114,7 +128,7 @@ def _take_largest_steps(particles: Particles, params: AbInitioParams, session: D
     shifts = shift_grid(params, radius)
     for care, sigmas, rng in ((LEARNING, 0.0, np.random.default_rng(0)), (POSING, params.bound_sigmas, None)):
         levels = stages(radius, care, sigmas)
-        batch = parts.loader.load(np.arange(min(plan.final_minibatch, count)), noise)
+        batch = parts.loader.load(np.arange(min(plan.final_minibatch, images, count)), noise)
         slices = parts.search.prepare(parts.on_device(volumes), np.eye(3), levels)
         found = parts.search.run(batch, slices, shifts, levels, rng)
         parts.backprojector.run(batch, found, slices, radius, side, parts.symmetrizer if symmetric else None)

@@ -239,10 +239,11 @@ class Backprojector:
     ) -> NDArray[np.int64]:
         session, table, slices, classes = self._session, found.view.table, rows.shape[0], found.classes
         count, width = table.plane.count(radius), side // 2 + 1
-        accumulator = session.zero(
-            session.array("accumulator", (self._copies, classes, side, side, width, 3), np.int64)
-        )
-        size = (-(-count // self._chunk), slices) if self._atomic else (self._copies,)
+        shape = (classes, side, side, width, 3)
+        fitting = session.info.max_alloc_bytes // (8 * int(np.prod(shape, dtype=np.int64)))
+        copies = max(min(self._copies, fitting), 1)  # sums are of whole numbers, in however many copies
+        accumulator = session.zero(session.array("accumulator", (copies, *shape), np.int64))
+        size = (-(-count // self._chunk), slices) if self._atomic else (copies,)
         self._program.launch(
             "insert_slices", size, table.kx, table.ky, rows, *gathered, accumulator, slices, count,
             table.plane.stride, classes, side, width,

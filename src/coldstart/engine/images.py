@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -252,7 +253,7 @@ class MinibatchLoader:
         self._particles = particles
         self._preparer = preparer
         self._program = session.program("images.cl", MULADD=session.tuning.muladd)
-        self._phase_shifts: dict[str, tuple[NDArray[np.float64], float]] = {}
+        self._phase_shifts: dict[str, tuple[Any, NDArray[np.float64], float]] = {}
         self._ctf_bound = largest_ctf(particles.ctf, preparer.plane.rings / particles.box_angstrom)
 
     def load(self, rows: NDArray[np.int64], noise_variance: NDArray[np.float64]) -> Minibatch:
@@ -308,10 +309,10 @@ class MinibatchLoader:
         """Phases of shifts (S, 2) in fractions of the box, made anew only when these change."""
         session, table, name = self._session, self.rings.table(level), f"phase {level}"
         phase = session.array(name, (len(shifts), 2, table.plane.stride), np.float32)
-        known, known_side = self._phase_shifts.get(name, (np.empty(0), -1.0))
-        if known_side == side and np.array_equal(known, shifts):
+        buffer, known, known_side = self._phase_shifts.get(name, (None, np.empty(0), -1.0))
+        if buffer is phase.buffer and known_side == side and np.array_equal(known, shifts):
             return phase
-        self._phase_shifts[name] = shifts, side
+        self._phase_shifts[name] = phase.buffer, shifts, side
         damping = np.prod(np.sinc(table.plane.frequencies * side), axis=1)
         self._program.launch(
             "phase_table", (table.plane.stride // LANES, len(shifts)), table.kx, table.ky,

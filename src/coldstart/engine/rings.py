@@ -55,6 +55,8 @@ class Rings:
 
     Attributes
     ----------
+    names : set of str
+        Of the tables' buffers.
     finest : int
         The last level whose grid turns points onto points; poses of finer levels are taken on its points.
     """
@@ -62,6 +64,7 @@ class Rings:
     def __init__(self, session: Session, level: int, rings: int) -> None:
         self._planes = ring_planes(level, rings)
         self.finest = finest = len(self._planes) - 1
+        self.names: set[str] = set()
         self._tables = [self._upload(session, level) for level in range(finest + 1)]
 
     @property
@@ -86,6 +89,7 @@ class Rings:
             "share": share.astype(np.float32),
         }
         uploaded = {name: session.upload(f"{name} {level}", column) for name, column in columns.items()}
+        self.names |= {f"{name} {level}" for name in columns}
         return RingTable(plane, **uploaded, largest_share=float(share.max()))
 
 

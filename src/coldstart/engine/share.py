@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import reduce
+from operator import add
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +18,7 @@ from numpy.typing import NDArray
 from coldstart.engine.expectation import Blending, Hypotheses
 from coldstart.engine.gradient import Sums
 from coldstart.engine.images import Minibatch
+from coldstart.engine.poses import join_tables
 from coldstart.engine.stage import Stage
 from coldstart.model.pose_grid import ShiftGrid
 from coldstart.model.state import PoseTable, StageCount, add_stages
@@ -208,3 +211,14 @@ class Part:
     sums: Sums | None
     figures: Figures
     poses: PoseTable | None
+
+    @classmethod
+    def join(cls, parts: Sequence[Part], positions: Sequence[NDArray[np.int64]]) -> Part:
+        """Of several shares together, from where their images are in the whole."""
+        sums = [part.sums for part in parts if part.sums is not None]
+        poses = [part.poses for part in parts if part.poses is not None]
+        return cls(
+            reduce(add, sums) if sums else None,
+            Figures.join([part.figures for part in parts], positions),
+            join_tables(poses) if poses else None,
+        )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -85,17 +87,19 @@ def scale_to_signal(
 
 
 def find_inflation(
-    rows: NDArray[np.int64], slices: MapSlices, noise: NoiseModel, target: float, shifts: ShiftGrid,
+    pieces: Sequence[NDArray[np.int64]], slices: MapSlices, noise: NoiseModel, target: float, shifts: ShiftGrid,
     stages: tuple[Stage, ...], loader: MinibatchLoader, search: PoseSearch,
 ) -> float:  # fmt: skip
     """The factor on the noise at which the target share of the coarse rotations is significant.
 
-    The effective number of rotations grows with the factor: bisection of its logarithm, at most MAX_INFLATION.
+    The effective number of rotations grows with the factor: bisection of its logarithm, at most MAX_INFLATION. The
+    particles are those of a minibatch, in pieces that are searched one after the other.
     """
 
     def ess_fraction(factor: float) -> float:
-        batch = loader.load(rows, factor * noise.background)
-        return float(search.coarse_ess(batch, slices, shifts, stages).mean()) / len(rotation_grid(0))
+        variance = factor * noise.background
+        ess = [search.coarse_ess(loader.load(rows, variance), slices, shifts, stages) for rows in pieces]
+        return float(np.concatenate(ess).mean()) / len(rotation_grid(0))
 
     if ess_fraction(1.0) >= target:
         return 1.0

@@ -9,16 +9,13 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import reduce
-from operator import add
 from typing import Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from coldstart.engine.expectation import Blending, class_evidence, damping
-from coldstart.engine.poses import join_tables
-from coldstart.engine.share import Evidence, Figures, Grid, Look, Part, Sight, Spread
+from coldstart.engine.share import Evidence, Grid, Look, Part, Sight, Spread
 from coldstart.engine.worker import Worker
 
 Request = TypeVar("Request")
@@ -39,6 +36,10 @@ class Crew(Protocol):
     @property
     def peak_bytes(self) -> int:
         """Most memory in use on one of their devices so far."""
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What there is to say to the user: devices on which a share did not fit."""
 
     def expect(self, looks: Sequence[Look | None]) -> list[Evidence | None]:
         """The E-step of each share."""
@@ -72,6 +73,11 @@ class DeviceCrew:
     def peak_bytes(self) -> int:
         """Most memory in use on one of their devices so far."""
         return max(worker.session.peak_bytes for worker in self._workers)
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What there is to say to the user."""
+        return tuple(worker.note for worker in self._workers if worker.note)
 
     def expect(self, looks: Sequence[Look | None]) -> list[Evidence | None]:
         """The E-step of each share."""
@@ -189,10 +195,4 @@ class Team:
         spread = Spread(blending, lowered, images, searched.image_bound, searched.weight_bound, grid, used)
         answers = self.crew.maximise([spread if len(own) else None for own in searched.positions])
         parts = [part for part in answers if part is not None]
-        sums = [part.sums for part in parts if part.sums is not None]
-        poses = [part.poses for part in parts if part.poses is not None]
-        return Part(
-            reduce(add, sums) if sums else None,
-            Figures.join([part.figures for part in parts], [own for own in searched.positions if len(own)]),
-            join_tables(poses) if poses else None,
-        )
+        return Part.join(parts, [own for own in searched.positions if len(own)])

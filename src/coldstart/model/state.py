@@ -168,11 +168,14 @@ class Snapshot:
         The maps on the engine's grid, which just holds the maximum resolution.
     voxel_size_angstrom : float
         Å a voxel of `volumes`.
+    notes : tuple of str
+        What there is to say of the run so far.
     """
 
     stats: IterationStats
     volumes: NDArray[np.float32]
     voxel_size_angstrom: float
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
