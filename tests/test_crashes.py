@@ -42,6 +42,15 @@ class SmallDisk:
     def remount(self, options: str) -> None:
         mount("-o", f"remount,{options}", self.folder)
 
+    def cover(self) -> None:
+        """Let the folder be read-only, though a file in it is open to be written."""
+        mount("--bind", self.folder, self.folder)
+        mount("-o", "remount,bind,ro", self.folder)
+
+    def uncover(self) -> None:
+        """Take off what was mounted last."""
+        subprocess.run(["umount", str(self.folder)], check=True)
+
 
 def mount(*arguments: object) -> None:
     subprocess.run(["mount", *map(str, arguments)], check=True, capture_output=True, text=True)
@@ -51,7 +60,8 @@ def mount(*arguments: object) -> None:
 def small_disk(beside: Path) -> Iterator[SmallDisk]:
     disk = SmallDisk(beside)
     yield disk
-    subprocess.run(["umount", str(disk.folder)], check=True)
+    while os.path.ismount(disk.folder):
+        disk.uncover()
 
 
 def at(iteration: int, action: Callable[[], object]) -> Callable[[Snapshot], None]:
@@ -111,9 +121,9 @@ def test_a_disk_that_becomes_read_only(unbroken: Any, small_disk: SmallDisk, con
     small_disk.remount("size=50m")
     folder = RunFolder(small_disk.folder / "run")
     with pytest.raises(OutputError, match="cannot be written: Read-only file system") as error:
-        run_job(unbroken.particles, folder.path, unbroken.params, on_iteration=at(3, lambda: small_disk.remount("ro")))
+        run_job(unbroken.particles, folder.path, unbroken.params, on_iteration=at(3, small_disk.cover))
+    small_disk.uncover()
     assert any("coldstart resume" in note for note in error.value.__notes__)
-    small_disk.remount("rw")
     assert not list(folder.path.rglob("*.tmp"))
     resume_job(folder.path)
     assert content(folder.path) == unbroken.content

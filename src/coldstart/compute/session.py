@@ -76,7 +76,6 @@ class Session:
         import pyopencl as cl
 
         try:
-            self._queue.finish()
             self.release_all_but(())
         except (cl.Error, DeviceError):  # a device that is lost has nothing to wait for, and nothing to release
             self._named.clear()
