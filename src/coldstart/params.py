@@ -82,6 +82,14 @@ class AbInitioParams(BaseModel):
         "Pose and label the particles too that the run did not need; with several classes that is always done.",
         COMMON,
     )
+    half: int | None = _field(
+        None,
+        "Half set",
+        "Use the particles of half set 1 or 2 alone: those of rlnRandomSubset in the table, else every second one.",
+        COMMON,
+        ge=1,
+        le=2,
+    )
     seed: int = _field(0, "Random seed", "Same particles, seed and device give the same bytes.", COMMON, ge=0, lt=2**63)
 
     # Input

@@ -24,7 +24,7 @@ def test_columns_are_text_and_held_as_utf8(table):
 def test_rows_and_columns_are_taken_without_a_change_of_the_table(table):
     assert table.take(np.array([2, 0]))["b"].tolist() == ["z", "x"]
     assert table.take(np.array([True, False, True]))["b"].tolist() == ["x", "z"]
-    assert table.first(1)["a"].tolist() == ["1"]
+    assert table.take(slice(1))["a"].tolist() == ["1"]
     assert list(table.having({"c": ["1", "2", "3"], "a": ["4", "5", "6"]})) == ["a", "b", "c"]
     assert list(table.without("a", "none")) == ["b"]
     assert list(table.renamed({"a": "z"})) == ["z", "b"]

@@ -2,7 +2,8 @@
 
 `reconstruct` speaks arrays and records alone; `run_job` adds the files, particles in and a run folder out; `run_jobs`
 runs several numbers of classes on the same particles and compares them; `run_starts` starts from several random maps
-and says how far they agree. `resume_job`, `resume_jobs` and `resume_starts` go on with what was left.
+and says how far they agree; `run_halves` finds a map of each half of the particles and compares them. `resume_job`,
+`resume_jobs`, `resume_starts` and `resume_halves` go on with what was left.
 `check_particles` says before a run what is wrong with the particles. `read_particles` reads what `reconstruct` takes,
 from any file that the program knows. `search_poses` finds poses on a map that is there already; `pick_particles` takes
 a subset of a run's particles. `map_symmetry` says which point group a map shows, and `turn_onto_axes` brings it there.
@@ -11,6 +12,7 @@ a subset of a run's particles. `map_symmetry` says which point group a map shows
 from coldstart.api.check import OnCheck, OnProgress, check_particles
 from coldstart.api.checkpoint import ShouldSuspend
 from coldstart.api.drive import OnIteration, ShouldStop, reconstruct
+from coldstart.api.halves import resume_halves, run_halves
 from coldstart.api.job import run_job
 from coldstart.api.jobs import resume_jobs, run_jobs, series_jobs
 from coldstart.api.pick import PickedClass, PickedParticles, copy_particles, kept_particles, pick_particles
@@ -41,9 +43,11 @@ __all__ = [
     "pick_particles",
     "read_particles",
     "reconstruct",
+    "resume_halves",
     "resume_job",
     "resume_jobs",
     "resume_starts",
+    "run_halves",
     "run_job",
     "run_jobs",
     "run_starts",

@@ -23,7 +23,7 @@ from coldstart.io.star_columns import IMAGE_NAME
 from coldstart.io.star_poses import read_poses
 from coldstart.io.star_subset import particle_block
 from coldstart.io.star_text import read_blocks
-from coldstart.io.starts_file import StartsPlan, start_folder
+from coldstart.io.starts_file import StartsPlan
 from coldstart.model.consensus import (
     AgreedMaps,
     StartTree,
@@ -120,7 +120,7 @@ def find_consensus(output: Path, plan: StartsPlan) -> ConsensusRecord:
 
 def _read_start(output: Path, plan: StartsPlan, number: int) -> Start | None:
     """A start, if it has begun."""
-    run = RunFolder(start_folder(output, number))
+    run = RunFolder(plan.folder(output, number))
     if not run.summary_path.is_file():
         return None
     status, classes = run.load_summary().status, plan.params.classes

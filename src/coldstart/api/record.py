@@ -273,8 +273,8 @@ class JobRecord:
             particles_unused=count - used,
             symmetry=result.symmetry,
             resolution_angstrom=result.resolution_angstrom,
-            classes=_class_summaries(result),
-            class_similarity=_similarity(result),
+            classes=class_summaries(result),
+            class_similarity=similarity_rows(result),
             converged=result.converged,
             search=SearchSummary.of(result.iterations) if result.iterations else None,
             verify_bound=result.iterations[-1].audit if result.iterations else None,
@@ -282,7 +282,8 @@ class JobRecord:
         )
 
 
-def _class_summaries(result: RunResult) -> tuple[ClassSummary, ...]:
+def class_summaries(result: RunResult) -> tuple[ClassSummary, ...]:
+    """What summary.json says of each class."""
     counts = np.bincount(result.poses.class_index, minlength=len(result.volumes)).tolist()
     numbered = enumerate(zip(result.classes, counts, strict=True), 1)
     return tuple(_class_summary(number, report, count, result) for number, (report, count) in numbered)
@@ -304,5 +305,6 @@ def _class_summary(number: int, report: ClassReport, particles: int, result: Run
     )
 
 
-def _similarity(result: RunResult) -> tuple[tuple[float, ...], ...] | None:
+def similarity_rows(result: RunResult) -> tuple[tuple[float, ...], ...] | None:
+    """How alike the maps of several classes are, as summary.json has it."""
     return tuple(map(tuple, result.similarity.tolist())) if len(result.volumes) > 1 else None

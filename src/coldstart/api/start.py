@@ -1,4 +1,4 @@
-"""One of several starts: a run folder of its own, taken as far as it is to go for now."""
+"""One of several starts, or of two halves: a run folder of its own, taken as far as it is to go for now."""
 
 import shutil
 from dataclasses import dataclass, field
@@ -13,7 +13,7 @@ from coldstart.api.resume import resume_job
 from coldstart.errors import RunSuspended
 from coldstart.io.results import RunFolder
 from coldstart.io.run_paths import resume_command
-from coldstart.io.starts_file import StartsPlan, start_folder
+from coldstart.io.starts_file import StartsPlan
 from coldstart.model.starts import JUDGED_ITERATIONS
 from coldstart.model.state import IterationStats, Snapshot
 
@@ -47,7 +47,7 @@ class Start:
     @property
     def folder(self) -> Path:
         """Its run folder."""
-        return start_folder(self.output, self.number)
+        return self.plan.folder(self.output, self.number)
 
     @property
     def has_begun(self) -> bool:
@@ -89,8 +89,9 @@ class Start:
                 )  # fmt: skip
         except RunSuspended as left:
             if not gate.reached:
+                which = f"in {self.plan.name} {self.number + 1}"
                 again = f"It goes on with: {resume_command(self.output)}"
-                raise RunSuspended(f"The starts were suspended in start {self.number + 1}. {again}") from left
+                raise RunSuspended(f"The {self.plan.plural} were suspended {which}. {again}") from left
 
 
 @dataclass(slots=True)

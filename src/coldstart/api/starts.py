@@ -25,7 +25,7 @@ from coldstart.api.start import Start
 from coldstart.errors import ParameterError
 from coldstart.io.lock import FolderLock
 from coldstart.io.results import RunFolder
-from coldstart.io.starts_file import StartsPlan, read_starts, start_folder, write_starts
+from coldstart.io.starts_file import StartsPlan, read_starts, write_starts
 from coldstart.model.starts import ConsensusRecord, Evidence
 from coldstart.model.state import IterationStats, Snapshot
 from coldstart.params import AbInitioParams
@@ -141,7 +141,7 @@ class _Race:
 
     def _promising(self) -> list[int]:
         """The starts that are not clearly behind the best one."""
-        folders = [RunFolder(start_folder(self.output, number)) for number in range(self.plan.starts)]
+        folders = [RunFolder(self.plan.folder(self.output, number)) for number in range(self.plan.starts)]
         evidence = {
             n: Evidence.of(folder.load_iterations()) for n, folder in enumerate(folders) if folder.path.is_dir()
         }

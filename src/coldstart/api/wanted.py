@@ -2,6 +2,10 @@
 
 from pathlib import Path
 
+import numpy as np
+
+from coldstart.errors import ParameterError
+from coldstart.io.half_sets import half_sets
 from coldstart.io.mrc import MrcStackSource
 from coldstart.io.particle_files import read_particles
 from coldstart.model.particles import Particles
@@ -17,6 +21,8 @@ def read_wanted(
     ------
     ParticleFileError
         As `read_particles`.
+    ParameterError
+        If the half set that is wanted has no particle.
     """
     particles, images = read_particles(
         path,
@@ -25,10 +31,14 @@ def read_wanted(
         use_ctf=params.ctf,
         resolution_angstrom=params.max_resolution_angstrom,
     )
-    wanted = params.particles_to_use
-    if wanted is None:
-        return particles, images, particles.notes
-    if wanted > particles.count:
-        note = f"{wanted:,} particles were to be used, but the input has only {particles.count:,}."
-        return particles, images, (*particles.notes, note)
-    return particles.first(wanted), images, particles.notes
+    wanted, notes = params.particles_to_use, particles.notes
+    if wanted is not None and wanted > particles.count:
+        notes = (*notes, f"{wanted:,} particles were to be used, but the input has only {particles.count:,}.")
+    elif wanted is not None:
+        particles = particles.first(wanted)
+    if params.half is None:
+        return particles, images, notes
+    rows = np.flatnonzero(half_sets(particles) == params.half)
+    if not len(rows):
+        raise ParameterError(f"half set {params.half} has no particle: leave --half away, or give more particles.")
+    return particles.take(rows), images.take(rows), notes

@@ -9,6 +9,7 @@ from coldstart.io.class_records import ClassSummary
 from coldstart.io.results import RunFolder
 from coldstart.io.run_paths import resume_command
 from coldstart.io.run_records import Summary
+from coldstart.model.halves import HalvesRecord
 from coldstart.model.starts import ConsensusRecord
 from coldstart.model.state import BoundAudit
 from coldstart.report.text import bytes_text, duration_text, listed, percent_text, resolution_text
@@ -85,6 +86,23 @@ def consensus_text(output: Path, consensus: ConsensusRecord) -> str:
 def print_consensus(output: Path, consensus: ConsensusRecord) -> None:
     """Print `consensus_text`."""
     click.echo(consensus_text(output, consensus))
+
+
+def halves_text(output: Path, halves: HalvesRecord) -> str:
+    """What became of two halves, and where their files are."""
+    lines = [halves.verdict]
+    each = zip(halves.folders, halves.particles, halves.seeds, strict=True)
+    lines += [f"  {name:<11} {output / name}  ({_particles(count)}, seed {seed})" for name, count, seed in each]
+    if halves.agree:
+        lines.append(f"  {'maps':<11} {output / 'volume*.mrc'}  (mean of the halves, and each half)")
+        lines.append(f"  {'table':<11} {output / 'particles*.star'}  (all poses in one frame)")
+    lines.append(f"  {'report':<11} {RunFolder(output).report_path}")
+    return "\n".join(lines)
+
+
+def print_halves(output: Path, halves: HalvesRecord) -> None:
+    """Print `halves_text`."""
+    click.echo(halves_text(output, halves))
 
 
 def _series_ending(done: int, wanted: int, stopped: bool) -> str:

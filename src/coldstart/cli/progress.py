@@ -59,6 +59,9 @@ def job_titles(classes: Sequence[int]) -> list[str]:
     return [f"{count}, job {place} of {len(counts)}" for place, count in enumerate(counts, 1)]
 
 
+HALF_TITLES = ("half 1 of 2", "half 2 of 2")
+
+
 def start_titles(starts: int) -> list[str]:
     """What several starts are called: 'start 3 of 8'."""
     return [f"start {number} of {starts}" for number in range(1, starts + 1)]

@@ -8,8 +8,8 @@ import rich_click as click
 
 from coldstart.cli.cluster import cluster_options, cluster_request
 from coldstart.cli.interrupt import listen_to_signals
-from coldstart.cli.outcome import print_comparison, print_consensus, print_outcome
-from coldstart.cli.progress import job_titles, jobs_display, progress_display, start_titles
+from coldstart.cli.outcome import print_comparison, print_consensus, print_halves, print_outcome
+from coldstart.cli.progress import HALF_TITLES, job_titles, jobs_display, progress_display, start_titles
 from coldstart.params import AbInitioParams
 
 
@@ -63,18 +63,25 @@ def _resume_one(output: Path, options: dict[str, Any]) -> None:
 
 
 def _resume_starts(output: Path, options: dict[str, Any]) -> None:
-    from coldstart.api import resume_starts
+    from coldstart.api import resume_halves, resume_starts
     from coldstart.io.starts_file import read_starts
 
-    with listen_to_signals() as requests, jobs_display(start_titles(read_starts(output).starts)) as show:
-        consensus = resume_starts(
-            output,
-            on_iteration=show,
-            should_stop=requests.should_stop,
-            should_suspend=requests.should_suspend,
-            **options,
-        )
-    print_consensus(output, consensus)
+    plan = read_starts(output)
+    titles = HALF_TITLES if plan.halves else start_titles(plan.starts)
+    with listen_to_signals() as requests, jobs_display(titles) as show:
+        options |= {
+            "on_iteration": show,
+            "should_stop": requests.should_stop,
+            "should_suspend": requests.should_suspend,
+        }
+        if plan.halves:
+            halves = resume_halves(output, **options)
+        else:
+            consensus = resume_starts(output, **options)
+    if plan.halves:
+        print_halves(output, halves)
+    else:
+        print_consensus(output, consensus)
 
 
 def _resume_several(output: Path, jobs: Sequence[AbInitioParams], options: dict[str, Any]) -> None:

@@ -11,8 +11,8 @@ from coldstart.cli.check import judge_check
 from coldstart.cli.cluster import cluster_options, cluster_request
 from coldstart.cli.interrupt import listen_to_signals
 from coldstart.cli.options import merge_jobs, parameter_options
-from coldstart.cli.outcome import print_comparison, print_consensus, print_outcome
-from coldstart.cli.progress import job_titles, jobs_display, progress_display, start_titles
+from coldstart.cli.outcome import print_comparison, print_consensus, print_halves, print_outcome
+from coldstart.cli.progress import HALF_TITLES, job_titles, jobs_display, progress_display, start_titles
 from coldstart.cli.several import SeveralValuesCommand
 from coldstart.errors import ParameterError
 from coldstart.params import COMMON, INPUT, AbInitioParams
@@ -67,6 +67,13 @@ if TYPE_CHECKING:
     "report says how far the map can be trusted. [default: 1]",
 )
 @click.option(
+    "--halves",
+    is_flag=True,
+    panel=COMMON,
+    help="Find a map of each half of the particles by itself, and compare the two: a resolution that can be quoted. "
+    "Takes about twice as long.",
+)
+@click.option(
     "--despite-errors",
     is_flag=True,
     panel=INPUT,
@@ -79,6 +86,7 @@ def run(
     params_file: Path | None,
     preset: str | None,
     starts: int,
+    halves: bool,
     despite_errors: bool,
     cluster: str | None,
     workers: int | None,
@@ -89,7 +97,7 @@ def run(
     PARTICLES is a RELION STAR file, a cryoSPARC dataset or group (.cs, .csg), a stack, or a folder of stacks.
 
     With several numbers of classes, such as --classes 1 2 3 4, each runs as a job of its own in FOLDER/classes_N.
-    With --starts 8, each start is a run of its own in FOLDER/start_N.
+    With --starts 8, each start is a run of its own in FOLDER/start_N; with --halves, each half in FOLDER/half_N.
 
     With --cluster the minibatches are dealt out to workers elsewhere, or with --starts each worker takes one start at
     a time; the result is the same to the byte where their devices are like this one's.
@@ -103,7 +111,9 @@ def run(
     jobs = merge_jobs(flags, params_file, preset)
     on_check = partial(judge_check, despite_errors=despite_errors)
     request = cluster_request(cluster, workers, jobs[0].threads)
-    if starts > 1:
+    if halves:
+        _run_halves(particles, output, jobs, starts, data_root, on_check, request)
+    elif starts > 1:
         _run_starts(particles, output, jobs, starts, data_root, on_check, request)
     elif len(jobs) == 1:
         _run_one(particles, output, jobs[0], data_root, on_check, request)
@@ -139,6 +149,22 @@ def _run_starts(
             should_stop=requests.should_stop, should_suspend=requests.should_suspend, cluster=cluster,
         )  # fmt: skip
     print_consensus(output, consensus)
+
+
+def _run_halves(
+    particles: Path, output: Path, jobs: Sequence[AbInitioParams], starts: int, data_root: Path | None,
+    on_check: "OnCheck", cluster: "ClusterRequest | None",
+) -> None:  # fmt: skip
+    from coldstart.api import run_halves
+
+    if len(jobs) > 1 or starts > 1:
+        raise ParameterError("--halves takes one number of classes, and no --starts.")
+    with listen_to_signals() as requests, jobs_display(HALF_TITLES) as show:
+        record = run_halves(
+            particles, output, jobs[0], data_root=data_root, on_check=on_check, on_iteration=show,
+            should_stop=requests.should_stop, should_suspend=requests.should_suspend, cluster=cluster,
+        )  # fmt: skip
+    print_halves(output, record)
 
 
 def _run_several(

@@ -15,16 +15,16 @@ from numpy.typing import NDArray
 
 from coldstart.io.cryosparc_files import FILE_MARK, UID, slots, with_fields, without_slots, write_dataset, write_group
 from coldstart.io.cryosparc_read import CTF_FIELDS
+from coldstart.io.half_sets import given_half_sets
 from coldstart.io.image_names import distinct_in_order
 from coldstart.io.mrc import MrcStackSource
-from coldstart.io.star_columns import IMAGE_SIZE, OPTICS_GROUP, PIXEL_SIZE, RANDOM_SUBSET, numbers
+from coldstart.io.star_columns import IMAGE_SIZE, OPTICS_GROUP, PIXEL_SIZE, numbers
 from coldstart.model.particles import Particles
 from coldstart.model.so3 import euler_to_matrix, matrix_to_rotvec
 from coldstart.model.state import PoseTable
 
 _POSE_SLOT, _MULTI_SLOT = "alignments3D", "alignments3D_multi"
 _CLASS_SLOT = "alignments_class_"
-_SPLIT = f"{_POSE_SLOT}/split"
 _NOT_COMPUTED = ("error", "error_min", "resid_pow", "slice_pow", "image_pow", "cross_cor", "weight", "shift_ess")
 _ODD = np.uint64(0x9E3779B97F4A7C15)
 
@@ -191,12 +191,8 @@ def _ctf_fields(particles: Particles, rows: NDArray[np.int64]) -> dict[str, NDAr
 
 def _half_sets(particles: Particles, rows: NDArray[np.int64]) -> NDArray[np.uint32]:
     """Half set of each row, 0 or 1: the input's where it has them, every second particle's otherwise."""
-    if particles.records is not None and _SPLIT in (particles.records.dtype.names or ()):
-        return np.asarray(particles.records[_SPLIT][rows], dtype=np.uint32)
-    if particles.records is None and RANDOM_SUBSET in particles.table:
-        subset = numbers(particles.table.take(rows), RANDOM_SUBSET, particles.name)
-        return np.asarray(subset == 2, dtype=np.uint32)
-    return np.asarray(rows % 2, dtype=np.uint32)
+    given = given_half_sets(particles)
+    return np.asarray(rows % 2 if given is None else given[rows] == 2, dtype=np.uint32)
 
 
 def _uids(names: NDArray[np.bytes_], stack: NDArray[np.int64], image: NDArray[np.int64]) -> NDArray[np.uint64]:

@@ -162,6 +162,7 @@ class MrcStackSource:
         self.headers = tuple(headers or (read_stack_header(path) for path in self.paths))
         self.treatment = treatment
         self._unpacked = UnpackedFiles()
+        self._row_numbers: NDArray[np.int64] | None = None
         if treatment is None:
             self._check_boxes()
         self._check_indices()
@@ -176,11 +177,26 @@ class MrcStackSource:
         """Pixel size in the header of the first stack; 0 where it does not say."""
         return self.headers[0].pixel_size_angstrom
 
+    def take(self, rows: NDArray[np.int64]) -> "MrcStackSource":
+        """The same stacks for some of the particles; messages go on to name the rows of all."""
+        treatment = None if self.treatment is None else self.treatment.take(rows)
+        taken = MrcStackSource(
+            self.paths, self.path_index[rows], self.slice_index[rows], headers=self.headers, treatment=treatment
+        )
+        taken._row_numbers = rows if self._row_numbers is None else self._row_numbers[rows]
+        return taken
+
     def origins_in_stacks(self, origin_angstrom: NDArray[np.float64], rows: NDArray[np.int64]) -> NDArray[np.float64]:
         """Origins (M, 2) in Å of the images of these rows, as they are in the stacks before any treatment."""
         if self.treatment is None:
             return origin_angstrom
         return self.treatment.origins_in_stacks(origin_angstrom, rows)
+
+    def origins_as_read(self, origin_angstrom: NDArray[np.float64], rows: NDArray[np.int64]) -> NDArray[np.float64]:
+        """The way back: origins (M, 2) in Å in the stacks as those of the images as they are read."""
+        if self.treatment is None:
+            return origin_angstrom
+        return self.treatment.origins_as_read(origin_angstrom, rows)
 
     def read(self, rows: NDArray[np.int64]) -> NDArray[np.float32]:
         """Images of these particle rows.
@@ -260,8 +276,9 @@ class MrcStackSource:
         ):
             if bad.any():
                 row = int(rows[np.flatnonzero(bad)[0]])
+                number = 1 + (row if self._row_numbers is None else int(self._row_numbers[row]))
                 raise ParticleFileError(
-                    f"{self.paths[self.path_index[row]]}, image {self.slice_index[row] + 1} (particle row {row + 1}) "
+                    f"{self.paths[self.path_index[row]]}, image {self.slice_index[row] + 1} (particle row {number}) "
                     f"{what}. Remove that particle from the table, or extract it again."
                 )
 

@@ -27,6 +27,11 @@ class RunPaths:
         return self.path / "checkpoint.npz"
 
     @property
+    def halves_path(self) -> Path:
+        """What became of two halves that were separate from the start."""
+        return self.path / "halves.json"
+
+    @property
     def inputs_path(self) -> Path:
         """Where the input came from."""
         return self.path / "inputs.json"

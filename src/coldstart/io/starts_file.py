@@ -1,11 +1,12 @@
-"""What several starts were asked for: starts.json in the folder that holds them.
+"""What several starts, or two halves, were asked for: starts.json in the folder that holds their run folders.
 
-From it, and from what is in the folders of the starts, a race that was left goes on.
+From it, and from what is in these folders, runs that were left go on.
 """
 
 import json
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from pydantic import ValidationError
 
@@ -18,7 +19,7 @@ _NAME = "starts.json"
 
 @dataclass(frozen=True, slots=True)
 class StartsPlan:
-    """Several starts on the same particles.
+    """Several starts on the same particles, or on the halves of them.
 
     Attributes
     ----------
@@ -28,25 +29,40 @@ class StartsPlan:
         Of the first start; each further one has the next seed.
     starts : int
         How many.
+    halves : bool
+        Whether each has a half of the particles to itself; there are two then.
     """
 
     particles: Path
     data_root: Path | None
     params: AbInitioParams
     starts: int
+    halves: bool = False
+
+    @property
+    def name(self) -> str:
+        """What one of them is called: "start" or "half"."""
+        return "half" if self.halves else "start"
+
+    @property
+    def plural(self) -> str:
+        """What they are called together."""
+        return "halves" if self.halves else "starts"
 
     def job(self, number: int) -> AbInitioParams:
-        """Parameters of a start, from 0."""
-        return self.params.model_copy(update={"seed": self.params.seed + number})
+        """Parameters of a start, from 0; a half poses all of its particles."""
+        changes: dict[str, Any] = {"seed": self.params.seed + number}
+        if self.halves:
+            changes |= {"half": number + 1, "all_particles": True}
+        return self.params.model_copy(update=changes)
 
-
-def start_folder(output: Path, number: int) -> Path:
-    """The run folder of a start, from 0."""
-    return output / f"start_{number + 1}"
+    def folder(self, output: Path, number: int) -> Path:
+        """The run folder of a start, from 0."""
+        return output / f"{self.name}_{number + 1}"
 
 
 def has_starts(output: Path) -> bool:
-    """Whether the folder holds several starts."""
+    """Whether the folder holds several starts, or two halves."""
     return (output / _NAME).is_file()
 
 
@@ -62,6 +78,7 @@ def write_starts(output: Path, plan: StartsPlan) -> None:
         "particles": str(plan.particles.absolute()),
         "data_root": None if plan.data_root is None else str(plan.data_root.absolute()),
         "starts": plan.starts,
+        "halves": plan.halves,
         "params": plan.params.model_dump(mode="json"),
     }
     write_text_atomically(output / _NAME, json.dumps(record, indent=2, ensure_ascii=False) + "\n")
@@ -80,7 +97,8 @@ def read_starts(output: Path) -> StartsPlan:
         record = json.loads(path.read_text(encoding="utf-8"))
         root = record["data_root"]
         params = AbInitioParams.model_validate(record["params"])
-        return StartsPlan(Path(record["particles"]), None if root is None else Path(root), params, record["starts"])
+        root = None if root is None else Path(root)
+        return StartsPlan(Path(record["particles"]), root, params, record["starts"], record.get("halves", False))
     except (OSError, ValueError, KeyError, TypeError, ValidationError) as error:
         raise OutputError(
             f"{path} cannot be read: {error}. Begin again with coldstart run and another folder."

@@ -1,6 +1,6 @@
 """What is done to images as they are read: contrast turned, and several samplings brought to one."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -76,8 +76,21 @@ class Treatment:
 
         A shift of the specimen by t is one of M^T t in an image of the magnification M.
         """
-        matrices = np.reshape([kind.grid.magnification for kind in self.kinds], (-1, 2, 2))
-        return np.asarray(np.einsum("ni,nij->nj", origin_angstrom, matrices[self.kind[rows]]))
+        return np.asarray(np.einsum("ni,nij->nj", origin_angstrom, self._magnifications[self.kind[rows]]))
+
+    def origins_as_read(self, origin_angstrom: NDArray[np.float64], rows: NDArray[np.int64]) -> NDArray[np.float64]:
+        """The way back: origins (M, 2) in Å in the stacks as those of the treated images."""
+        inverse = np.linalg.inv(self._magnifications)
+        return np.asarray(np.einsum("ni,nij->nj", origin_angstrom, inverse[self.kind[rows]]))
+
+    def take(self, rows: NDArray[np.int64]) -> "Treatment":
+        """The same for some of the rows."""
+        return replace(self, kind=self.kind[rows])
+
+    @property
+    def _magnifications(self) -> NDArray[np.float64]:
+        """Matrix of each kind, (kinds, 2, 2)."""
+        return np.reshape([kind.grid.magnification for kind in self.kinds], (-1, 2, 2)).astype(np.float64)
 
 
 def one_kind(kinds: tuple[ImageKind, ...], kind: NDArray[np.int64]) -> tuple[Treatment | None, tuple[str, ...]]:

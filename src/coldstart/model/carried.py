@@ -62,12 +62,8 @@ class CarriedTable:
         """One value."""
         return bytes(self._utf8[name][row]).decode()
 
-    def first(self, count: int) -> "CarriedTable":
-        """The first rows."""
-        return CarriedTable({name: values[:count] for name, values in self._utf8.items()})
-
-    def take(self, rows: NDArray[np.generic]) -> "CarriedTable":
-        """Some of the rows, by mask or index."""
+    def take(self, rows: NDArray[np.generic] | slice) -> "CarriedTable":
+        """Some of the rows, by mask, index or slice."""
         return CarriedTable({name: values[rows] for name, values in self._utf8.items()})
 
     def having(self, columns: Mapping[str, Text]) -> "CarriedTable":

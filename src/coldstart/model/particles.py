@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from coldstart.model.carried import CarriedTable
 
 FloatColumn = NDArray[np.float64]
+Rows = NDArray[np.int64] | slice
 
 
 class ImageSource(Protocol):
@@ -50,9 +51,9 @@ class Ctf:
     scale: FloatColumn
     premultiplied: FloatColumn
 
-    def first(self, count: int) -> "Ctf":
-        """The first rows."""
-        return Ctf(*(getattr(self, item.name)[:count] for item in fields(self)))
+    def take(self, rows: Rows) -> "Ctf":
+        """Some of the rows, by index or slice."""
+        return Ctf(*(getattr(self, item.name)[rows] for item in fields(self)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,10 +95,17 @@ class Particles:
 
     def first(self, count: int) -> "Particles":
         """The first `count` particles, or all where there are fewer; rows of the image source stay the same."""
+        return self._rows(slice(count), min(count, self.count))
+
+    def take(self, rows: NDArray[np.int64]) -> "Particles":
+        """Some of the particles; the image source has to be told of these rows too."""
+        return self._rows(rows, len(rows))
+
+    def _rows(self, rows: Rows, count: int) -> "Particles":
         return replace(
             self,
-            count=min(count, self.count),
-            ctf=None if self.ctf is None else self.ctf.first(count),
-            table=self.table.first(count),
-            records=None if self.records is None else self.records[:count],
+            count=count,
+            ctf=None if self.ctf is None else self.ctf.take(rows),
+            table=self.table.take(rows),
+            records=None if self.records is None else self.records[rows],
         )
