@@ -1,4 +1,4 @@
-"""How long napari's window stands still while a run goes on beside it.
+"""How long napari's window stands still while a run goes on beside it, or is opened.
 
 A timer beats every 5 ms in the thread of the window. A beat that comes late is a stall: it is as long as the time since
 the beat before it. Of that time the window's own work is told apart from waiting, for the lock of Python or for a
@@ -7,24 +7,30 @@ notes where the window was while it stood still, to know whom to blame.
 
     python benchmarks/gui_stalls.py particles.star --seconds 60            # the window is never painted
     python benchmarks/gui_stalls.py particles.star --seconds 60 --painted  # it is on the screen
+    python benchmarks/gui_stalls.py OUT --copies 5000                      # opens a run, each particle so many times
 """
 
 import argparse
 import collections
 import os
+import shutil
 import sys
 import tempfile
 import threading
 import time
 import traceback
 import types
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 BEAT_MS = 5
 STALL_S = 0.1
 WATCH_S = 0.01
+READY_S = 10.0
+ENDING_S = 600.0
 SHOWN = 12
 
 
@@ -82,15 +88,15 @@ def place_of(frame: types.FrameType) -> str:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("particles", type=Path)
+    parser.add_argument("particles", type=Path, help="particle table, or the folder of a run to open")
     parser.add_argument("--seconds", type=float, default=60.0)
     parser.add_argument("--classes", type=int, default=1)
+    parser.add_argument("--copies", type=int, default=1)
     parser.add_argument("--painted", action="store_true")
     parser.add_argument("--without-run", action="store_true")
     arguments = parser.parse_args()
 
     import napari
-    from qtpy.QtWidgets import QApplication
 
     from coldstart.plugin.widget import ColdstartWidget
 
@@ -98,37 +104,76 @@ def main() -> None:
     viewer.window.resize(1280, 800)
     widget = ColdstartWidget(viewer)
     viewer.window.add_dock_widget(widget, name="coldstart")
+    go_on(READY_S)  # modules are loaded meanwhile, as while a user fills in the form
     with tempfile.TemporaryDirectory() as folder:
-        widget.setup.input.particles.set_value(arguments.particles)
-        widget.setup.input.output.set_value(Path(folder) / "run")
-        widget.setup.form.set_values({"classes": arguments.classes})
-        for _ in range(200):
-            QApplication.processEvents()
-            time.sleep(0.01)
-        heart = Heart()
-        watcher = Watcher(heart)
-        watcher.start()
-        # What is shown of a run that has ended is another matter.
-        widget.control.state_changed.connect(lambda: heart.timer.stop() if widget.control.state == "idle" else None)
-        if not arguments.without_run:
-            widget.bar.buttons["run"].click()
-        began = time.monotonic()
-        while time.monotonic() - began < arguments.seconds:
-            QApplication.processEvents()
-            time.sleep(0.001)
-        iterations = len(widget._history)
-        widget.control.stop()
-        while widget.control.is_active:
-            QApplication.processEvents()
-            time.sleep(0.001)
-        watcher.ended.set()
-        watcher.join()
-        report(np.array(heart.gaps), np.array(heart.work), iterations, watcher.places)
+        if arguments.particles.is_dir():
+            open_run(viewer, larger_run(arguments.particles, Path(folder) / "run", arguments.copies))
+        else:
+            watch_run(widget, arguments, Path(folder) / "run")
     viewer.close()
 
 
-def report(gaps: np.ndarray, work: np.ndarray, iterations: int, places: dict[int, collections.Counter]) -> None:
-    print(f"{iterations} iterations, {gaps.sum():.0f} s, {len(gaps)} beats, {os.getloadavg()[0]:.1f} processes waiting")
+def go_on(seconds: float, done: Callable[[], bool] = lambda: False) -> None:
+    """Let the window work for so long, or until something is so."""
+    from qtpy.QtWidgets import QApplication
+
+    until = time.monotonic() + seconds
+    while time.monotonic() < until and not done():
+        QApplication.processEvents()
+        time.sleep(0.001)
+
+
+def watch_run(widget: Any, arguments: argparse.Namespace, output: Path) -> None:
+    """From the press on Run, which is in the first gap, to the end of the run."""
+    widget.setup.input.particles.set_value(arguments.particles)
+    widget.setup.input.output.set_value(output)
+    widget.setup.form.set_values({"classes": arguments.classes})
+    go_on(1.0)
+    heart = Heart()
+    watcher = Watcher(heart)
+    watcher.start()
+    # What is shown of a run that has ended is another matter.
+    widget.control.state_changed.connect(lambda: heart.timer.stop() if widget.control.state == "idle" else None)
+    if not arguments.without_run:
+        widget.bar.buttons["run"].click()
+    go_on(arguments.seconds)
+    iterations = len(widget._history)
+    widget.control.stop()
+    go_on(ENDING_S, lambda: not widget.control.is_active)
+    report(heart, watcher, f"{iterations} iterations")
+
+
+def open_run(viewer: Any, folder: Path) -> None:
+    """From File > Open Folder to the results on the screen."""
+    from coldstart.plugin.results import open_panels
+
+    heart = Heart()
+    watcher = Watcher(heart)
+    watcher.start()
+    viewer.open(folder, plugin="napari-coldstart")
+    go_on(ENDING_S, lambda: bool(open_panels(viewer)))
+    go_on(2.0)
+    report(heart, watcher, f"{open_panels(viewer)[0].data.table.count:,} particles")
+
+
+def larger_run(run: Path, folder: Path, copies: int) -> Path:
+    """A copy of a run whose table has every row so many times."""
+    from coldstart.io.opened_run import open_run
+
+    shutil.copytree(run, folder)
+    path = open_run(folder).table_path
+    lines = path.read_bytes().splitlines(keepends=True)
+    rows = [line for line in lines if b"@" in line]
+    first = lines.index(rows[0])
+    path.write_bytes(b"".join(lines[:first]) + b"".join(rows) * copies + b"".join(lines[first + len(rows) :]))
+    return folder
+
+
+def report(heart: Heart, watcher: Watcher, what: str) -> None:
+    watcher.ended.set()
+    watcher.join()
+    gaps, work, places = np.array(heart.gaps), np.array(heart.work), watcher.places
+    print(f"{what}, {gaps.sum():.0f} s, {len(gaps)} beats, {os.getloadavg()[0]:.1f} processes waiting")
     for name, seconds in (("gaps", gaps), ("the window's own work in a gap", work)):
         longest = " ".join(f"{1e3 * value:.0f}" for value in np.sort(seconds)[::-1][:10])
         print(f"{name}: {(seconds > STALL_S).sum()} over {1e3 * STALL_S:.0f} ms; longest, ms: {longest}")

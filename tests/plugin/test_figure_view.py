@@ -76,7 +76,7 @@ def test_what_nobody_sees_is_drawn_once_it_is_seen(qtbot: Any) -> None:
     view = FigureView(100)
     qtbot.addWidget(view)
     view.show_figure(diagonal)
-    assert not view._is_busy
+    assert not view._painter.is_busy
     view.show()
     qtbot.waitUntil(lambda: view.image is not None, timeout=60_000)
     view.clear()

@@ -73,12 +73,12 @@ def test_the_strip_shows_what_is_selected_at_most_twelve(qtbot: Any, data: RunDa
     assert gallery._grid.columnCount() == 3
     selection.rows = np.arange(40)
     gallery.show_selected()
-    assert [pair.row for pair in gallery.pairs][::11] == [0, 39]
+    qtbot.waitUntil(lambda: [pair.row for pair in gallery.pairs][::11] == [0, 39], timeout=30_000)
     assert len(gallery.pairs) == 12
     assert gallery.text.text().startswith("12 of 40 selected")
     selection.rows = np.zeros(0, dtype=np.int64)
     gallery.show_selected()
-    assert gallery.pairs == []
+    qtbot.waitUntil(lambda: gallery.pairs == [], timeout=30_000)
     assert gallery.text.text().startswith("Select rows")
 
 
@@ -89,7 +89,7 @@ def test_a_stack_that_is_gone_is_a_message(qtbot: Any, run_copy: Path) -> None:
     gallery = Gallery(PairMaker(RunData(open_run(run_copy))), selection)
     qtbot.addWidget(gallery)
     gallery.show_selected()
-    assert gallery.text.text().startswith("The images cannot be shown: ")
+    qtbot.waitUntil(lambda: gallery.text.text().startswith("The images cannot be shown: "), timeout=30_000)
     assert "is missing" in gallery.text.text()
 
 

@@ -6,7 +6,15 @@ from typing import Any
 import numpy as np
 import pytest
 
-from coldstart.plugin.map_layer import METADATA_KEY, class_color, in_sigma, map_layer, prepare_viewer, show_map
+from coldstart.plugin.map_layer import (
+    METADATA_KEY,
+    ShownMap,
+    class_color,
+    in_sigma,
+    map_layer,
+    prepare_viewer,
+    show_map,
+)
 
 VOXEL = 4.0
 
@@ -49,7 +57,7 @@ def test_another_map_of_other_size_stays_in_place(make_napari_viewer: Callable[[
     viewer = make_napari_viewer()
     data, keywords, _ = map_layer(_blobs((8, 8, 8)), VOXEL, "map")
     layer = viewer.add_image(data, **keywords)
-    show_map(layer, np.ones((32, 32, 32)), VOXEL / 2)
+    show_map(layer, ShownMap.of(np.ones((32, 32, 32)), VOXEL / 2))
     assert layer.data.shape == (32, 32, 32)
     np.testing.assert_allclose(np.diff(layer.extent.world, axis=0), 31 * VOXEL / 2)
     assert layer.iso_threshold == keywords["iso_threshold"]

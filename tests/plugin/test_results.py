@@ -45,9 +45,12 @@ def outwards(points: Any) -> np.ndarray:
     return directions / np.linalg.norm(directions, axis=1, keepdims=True)
 
 
-def test_opening_a_folder_brings_maps_particles_table_and_panel(make_napari_viewer: MakeViewer, run_copy: Path) -> None:
+def test_opening_a_folder_brings_maps_particles_table_and_panel(
+    make_napari_viewer: MakeViewer, run_copy: Path, qtbot: Any
+) -> None:
     viewer = make_napari_viewer()
     viewer.open(run_copy, plugin=PLUGIN)
+    qtbot.waitUntil(lambda: bool(open_panels(viewer)), timeout=30_000)
     (panel,) = open_panels(viewer)
     assert [layer.name for layer in viewer.layers] == ["run class 1", "run class 2", "run directions"]
     assert viewer.dims.ndisplay == 3
@@ -108,20 +111,21 @@ def test_selected_points_and_rows_show_their_images(panel: ResultsPanel, qtbot: 
     qtbot.waitUntil(lambda: [pair.row for pair in panel.gallery.pairs] == [5], timeout=30_000)
 
 
-def test_the_other_hand_shows_the_same_images(panel: ResultsPanel, run_copy: Path) -> None:
+def test_the_other_hand_shows_the_same_images(panel: ResultsPanel, run_copy: Path, qtbot: Any) -> None:
     points = panel.layers.points
     assert points is not None
     points.selected_data = {0, 1, 2}
-    panel.gallery.show_selected()
-    before = [pair.correlation for pair in panel.gallery.pairs]
+    qtbot.waitUntil(lambda: len(panel.gallery.pairs) == 3, timeout=30_000)
+    before = panel.gallery.pairs
     panel.other_hand.setChecked(True)
     folder = RunFolder(run_copy)
     flipped, _ = read_map(folder.volume_path(1, 2, flipped=True))
-    np.testing.assert_allclose(panel.layers.maps[1].data, in_sigma(flipped), atol=1e-5)
+    qtbot.waitUntil(lambda: np.allclose(panel.layers.maps[1].data, in_sigma(flipped), atol=1e-5), timeout=30_000)
     poses = euler_to_matrix(angles_of(folder.table_path(2, flipped=True)))
     np.testing.assert_allclose(outwards(points), poses[:, 2], atol=1e-5)
-    panel.gallery.show_selected()
-    np.testing.assert_allclose([pair.correlation for pair in panel.gallery.pairs], before, atol=1e-3)
+    qtbot.waitUntil(lambda: panel.gallery.pairs is not before, timeout=30_000)
+    found, expected = ([pair.correlation for pair in pairs] for pairs in (panel.gallery.pairs, before))
+    np.testing.assert_allclose(found, expected, atol=1e-3)
 
 
 def test_discarded_classes_are_hidden(panel: ResultsPanel, run_copy: Path) -> None:
@@ -156,23 +160,23 @@ def test_a_run_is_opened_as_it_was_left(make_napari_viewer: MakeViewer, run_copy
     assert [layer.visible for layer in again.layers.maps.values()] == [True, False]
 
 
-def test_the_evolution_is_a_slider(panel: ResultsPanel, run_copy: Path) -> None:
+def test_the_evolution_is_a_slider(panel: ResultsPanel, run_copy: Path, qtbot: Any) -> None:
     snapshots = RunFolder(run_copy).load_snapshots()
     result = panel.layers.maps[2].data.copy()
     assert panel.evolution.places[-1] is None
     assert panel.evolution.places[0] == 1
     panel.evolution.slider.setValue(0)
     volume, voxel_size = read_map(snapshots[1].path)
-    np.testing.assert_array_equal(panel.layers.maps[2].data, in_sigma(volume))
+    qtbot.waitUntil(lambda: np.array_equal(panel.layers.maps[2].data, in_sigma(volume)), timeout=30_000)
     np.testing.assert_allclose(panel.layers.maps[2].scale, voxel_size)
     assert panel.evolution.text.text().startswith("Iteration 1 of ")
     panel.evolution.slider.setValue(panel.evolution.slider.maximum())
-    np.testing.assert_array_equal(panel.layers.maps[2].data, result)
+    qtbot.waitUntil(lambda: np.array_equal(panel.layers.maps[2].data, result), timeout=30_000)
     assert panel.evolution.text.text() == "The result"
 
 
 def test_a_large_table_shows_a_part_and_keeps_the_whole(
-    make_napari_viewer: MakeViewer, run_copy: Path, monkeypatch: pytest.MonkeyPatch
+    make_napari_viewer: MakeViewer, run_copy: Path, monkeypatch: pytest.MonkeyPatch, qtbot: Any
 ) -> None:
     monkeypatch.setattr("coldstart.plugin.particle_layer.shown_rows.__defaults__", (30,))
     panel = show_run(make_napari_viewer(), run_copy)
@@ -182,8 +186,8 @@ def test_a_large_table_shows_a_part_and_keeps_the_whole(
     assert len(points.data) == 30
     assert "120</b> of 120" in panel.picker.count.text()
     points.selected_data = {29}
-    panel.gallery.show_selected()
-    assert [pair.row + 1 for pair in panel.gallery.pairs] == [points.features["row"].iloc[29]]
+    last = points.features["row"].iloc[29]
+    qtbot.waitUntil(lambda: [pair.row + 1 for pair in panel.gallery.pairs] == [last], timeout=30_000)
     points.save(str(run_copy.parent / "all.star"), plugin=PLUGIN)
     assert len(table_of(run_copy.parent / "all.star")) == 120
 
@@ -211,7 +215,9 @@ def test_a_run_that_did_not_end_shows_its_last_snapshots(
     assert not panel.summary.open_report.isEnabled()
 
 
-def test_what_cannot_be_read_is_named_and_the_rest_shown(make_napari_viewer: MakeViewer, run_copy: Path) -> None:
+def test_what_cannot_be_read_is_named_and_the_rest_shown(
+    make_napari_viewer: MakeViewer, run_copy: Path, qtbot: Any
+) -> None:
     (run_copy / "params.json").write_text(json.dumps({"classes": 2, "of_the_future": 1}))
     (run_copy / "summary.json").write_text("{")
     (run_copy / "volume_class_2.mrc").write_bytes(b"short")
@@ -226,8 +232,7 @@ def test_what_cannot_be_read_is_named_and_the_rest_shown(make_napari_viewer: Mak
     assert not panel.summary.use_parameters.isEnabled()
     assert panel.layers.points is not None
     panel.layers.points.selected_data = {1}
-    panel.gallery.show_selected()
-    assert "The images cannot be shown" in panel.gallery.text.text()
+    qtbot.waitUntil(lambda: "The images cannot be shown" in panel.gallery.text.text(), timeout=30_000)
     assert "missing" in panel.gallery.text.text()
 
 

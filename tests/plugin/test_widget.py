@@ -78,7 +78,7 @@ def test_the_maps_appear_while_it_runs(
 ) -> None:
     fill(widget, particles_path, tmp_path / "out", **{**LONG, "classes": 2})
     press(widget, "run")
-    assert len(widget.live.layers) == 2
+    qtbot.waitUntil(lambda: len(viewer.layers) == 2, timeout=TIMEOUT_MS)
     qtbot.waitUntil(lambda: widget.live.layers[0].data.any(), timeout=TIMEOUT_MS)
     first = widget.live.layers[0].data.copy()
     qtbot.waitUntil(lambda: not np.array_equal(widget.live.layers[0].data, first), timeout=TIMEOUT_MS)

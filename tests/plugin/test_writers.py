@@ -15,7 +15,7 @@ from coldstart.io.mrc import read_map
 from coldstart.io.particle_files import read_particles
 from coldstart.io.particle_table import load_particle_table
 from coldstart.io.star_text import read_blocks
-from coldstart.plugin.map_layer import map_layer, show_map
+from coldstart.plugin.map_layer import ShownMap, map_layer, show_map
 from coldstart.plugin.particle_layer import direction_layer
 from coldstart.plugin.writers import write_map_layer, write_particle_layer
 
@@ -40,7 +40,7 @@ def test_a_map_in_units_of_its_sigma_is_written_in_its_grey_scale(
     data, keywords, _ = map_layer(volume, 3.5, "map")
     layer = viewer.add_image(data, **keywords)
     layer.save(str(tmp_path / "first.mrc"), plugin=PLUGIN)
-    show_map(layer, 7.0 * volume[::2, ::2, ::2], 7.0)
+    show_map(layer, ShownMap.of(7.0 * volume[::2, ::2, ::2], 7.0))
     layer.save(str(tmp_path / "second.mrc"), plugin=PLUGIN)
     for name, true, voxel in (("first", volume, 3.5), ("second", 7.0 * volume[::2, ::2, ::2], 7.0)):
         written, size = read_map(tmp_path / f"{name}.mrc")

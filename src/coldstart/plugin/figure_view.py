@@ -4,9 +4,9 @@ Drawing a figure takes longer than a window may stand still. The thread paints i
 that; of several figures that wait, only the newest is drawn.
 """
 
-import logging
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,12 +15,11 @@ from qtpy.QtCore import Signal
 from qtpy.QtGui import QImage, QPainter, QPaintEvent, QResizeEvent, QShowEvent
 from qtpy.QtWidgets import QSizePolicy, QWidget
 
-from coldstart.plugin.background import background
+from coldstart.plugin.background import Newest, background
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-_LOGGER = logging.getLogger(__name__)
 _DOTS_AN_INCH = 96.0
 
 
@@ -46,7 +45,6 @@ class FigureView(QWidget):
     """
 
     drawn = Signal()
-    _painted = Signal(object)
 
     def __init__(self, height_px: int) -> None:
         super().__init__()
@@ -54,8 +52,8 @@ class FigureView(QWidget):
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
         self._draw: Draw | None = None
         self._image: QImage | None = None
-        self._is_busy, self._is_stale = False, False
-        self._painted.connect(self._take)
+        self._painter = Newest(background, self)
+        self._painter.ready.connect(self._take)
 
     def show_figure(self, draw: Draw) -> None:
         """Show what `draw` puts on an empty figure. It is called in a thread, and must not change what it reads."""
@@ -90,37 +88,21 @@ class FigureView(QWidget):
         self._request()
 
     def _request(self) -> None:
-        if self._draw is None or not self.isVisible():
-            return
-        if self._is_busy:
-            self._is_stale = True
-            return
-        self._is_busy = True
-        ratio = self.devicePixelRatioF()
-        background().submit(self._work, self._draw, self.width(), self.height(), ratio, theme_ink())
+        if self._draw is not None and self.isVisible():
+            width, height, ratio = self.width(), self.height(), self.devicePixelRatioF()
+            self._painter.do(partial(_paint, self._draw, width, height, ratio, theme_ink()))
 
-    def _work(self, draw: Draw, width: int, height: int, ratio: float, ink: Ink) -> None:
-        """In the thread: draw, and hand over the pixels."""
-        pixels = None
-        try:
-            pixels = figure_pixels(draw, width, height, ratio, ink)
-        except Exception:
-            _LOGGER.exception("a figure could not be drawn")
-        try:
-            self._painted.emit((pixels, ratio))
-        except RuntimeError:  # the widget is gone
-            return
-
-    def _take(self, painted: tuple[NDArray[np.uint8] | None, float]) -> None:
-        self._is_busy = False
-        if self._draw is not None and painted[0] is not None:
-            self._image = _as_image(painted[0], painted[1])
+    def _take(self, painted: tuple[NDArray[np.uint8], float]) -> None:
+        if self._draw is not None:
+            self._image = _as_image(*painted)
             self.update()
-        if self._is_stale:
-            self._is_stale = False
-            self._request()
-        else:
+        if not self._painter.is_busy:
             self.drawn.emit()
+
+
+def _paint(draw: Draw, width: int, height: int, ratio: float, ink: Ink) -> tuple[NDArray[np.uint8], float]:
+    """In the thread: the pixels of a figure, and how many a point has."""
+    return figure_pixels(draw, width, height, ratio, ink), ratio
 
 
 def figure_pixels(draw: Draw, width: int, height: int, ratio: float, ink: Ink) -> NDArray[np.uint8]:

@@ -1,6 +1,11 @@
-"""The particles that are selected, each beside the projection of the map that matches it."""
+"""The particles that are selected, each beside the projection of the map that matches it.
+
+Stacks are opened, maps projected and pictures made in a thread: of a large table the first picture takes seconds.
+"""
 
 from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,15 +14,27 @@ from qtpy.QtGui import QImage, QPixmap
 from qtpy.QtWidgets import QCheckBox, QGridLayout, QLabel, QScrollArea, QVBoxLayout, QWidget
 
 from coldstart.errors import ColdstartError
+from coldstart.plugin.background import Newest, reading
 from coldstart.plugin.pairs import Pair, PairMaker
 
 MOST_PAIRS = 12
 _WIDTH_PX = 300
 _WAIT_MS = 150
+_TITLES = ("Image", "Projection", "With CTF")
 _HINT = (
     "Select rows in the features table, or points on the sphere with napari's select tool, to see their images beside "
     "the projection of the map."
 )
+
+
+@dataclass(frozen=True, slots=True)
+class _Page:
+    """What is shown: the pairs, how many particles are selected, a row of pictures for each, and what went wrong."""
+
+    pairs: list[Pair]
+    selected: int
+    pictures: list[list[QImage]]
+    error: str = ""
 
 
 class Gallery(QWidget):
@@ -39,11 +56,11 @@ class Gallery(QWidget):
         self.smooth = QCheckBox("Images to the resolution of the map")
         self.smooth.setToolTip("Leave out detail of the images that the map does not have; most of it is noise.")
         self.smooth.setChecked(True)
-        self.smooth.toggled.connect(self._draw)
+        self.smooth.toggled.connect(self.show_selected)
         self.with_ctf = QCheckBox("Also the projection with the CTF of the image")
         self.with_ctf.setToolTip("The projection as the microscope shows it; the correlation is with this one.")
         self.with_ctf.setChecked(True)
-        self.with_ctf.toggled.connect(self._draw)
+        self.with_ctf.toggled.connect(self.show_selected)
         self._grid_widget = QWidget()
         self._grid = QGridLayout(self._grid_widget)
         self._grid.setContentsMargins(4, 4, 4, 4)
@@ -61,39 +78,51 @@ class Gallery(QWidget):
         self._wait.setSingleShot(True)
         self._wait.setInterval(_WAIT_MS)
         self._wait.timeout.connect(self.show_selected)
+        self._pages = Newest(reading, self)
+        self._pages.ready.connect(self._show)
 
     def update_soon(self) -> None:
         """Show what is selected, once that has been left alone for a moment."""
         self._wait.start()
 
     def show_selected(self) -> None:
-        """Show the pairs of what is selected now."""
+        """Show the pairs of what is selected now, once they are made."""
         rows = self._selected_rows()
-        shown = rows[np.unique(np.linspace(0, len(rows) - 1, min(len(rows), MOST_PAIRS)).round().astype(int))]
-        try:
-            self.pairs = self._maker.pairs(shown) if len(shown) else []
-            self.text.setText(_selection_text(len(rows), self.pairs))
-        except ColdstartError as error:
-            self.pairs = []
-            self.text.setText(f"The images cannot be shown: {error}")
-        self._draw()
+        if len(rows) and not self.pairs:
+            self.text.setText("Reading the images …")
+        smooth, with_ctf = self.smooth.isChecked(), self.with_ctf.isChecked()
+        ratio = self.devicePixelRatioF()
+        self._pages.do(partial(_page, self._maker, rows, smooth=smooth, with_ctf=with_ctf, ratio=ratio))
 
-    def _draw(self) -> None:
+    def _show(self, page: _Page) -> None:
+        self.pairs = page.pairs
+        self.text.setText(page.error or _selection_text(page.selected, page.pairs))
         _clear(self._grid)
-        if not self.pairs:
+        if not page.pairs:
             return
-        titles = ["Image", "Projection", "With CTF"][: 3 if self.with_ctf.isChecked() else 2]
-        for column, title in enumerate(titles):
+        for column, title in enumerate(_TITLES[: len(page.pictures[0])]):
             self._grid.addWidget(QLabel(title), 0, column)
-        for number, pair in enumerate(self.pairs):
-            shown = [
-                pair.smooth_image if self.smooth.isChecked() else pair.image,
-                pair.projection,
-                pair.seen_projection,
-            ]
-            for column, image in enumerate(shown[: len(titles)]):
-                self._grid.addWidget(_picture(image, _WIDTH_PX // len(titles)), 1 + 2 * number, column)
-            self._grid.addWidget(QLabel(pair_text(pair)), 2 + 2 * number, 0, 1, len(titles))
+        for number, (pair, pictures) in enumerate(zip(page.pairs, page.pictures, strict=True)):
+            for column, picture in enumerate(pictures):
+                label = QLabel()
+                label.setPixmap(QPixmap.fromImage(picture))
+                self._grid.addWidget(label, 1 + 2 * number, column)
+            self._grid.addWidget(QLabel(pair_text(pair)), 2 + 2 * number, 0, 1, len(pictures))
+
+
+def _page(maker: PairMaker, rows: NDArray[np.int64], *, smooth: bool, with_ctf: bool, ratio: float) -> _Page:
+    """In a thread: the pairs of a selection, at most `MOST_PAIRS` of them, and their pictures."""
+    shown = rows[np.unique(np.linspace(0, len(rows) - 1, min(len(rows), MOST_PAIRS)).round().astype(int))]
+    try:
+        pairs = maker.pairs(shown) if len(shown) else []
+    except ColdstartError as error:
+        return _Page([], len(rows), [], f"The images cannot be shown: {error}")
+    pictures = []
+    for pair in pairs:
+        images = [pair.smooth_image if smooth else pair.image, pair.projection]
+        images += [pair.seen_projection] if with_ctf else []
+        pictures.append([_picture(image, _WIDTH_PX // len(images), ratio) for image in images])
+    return _Page(pairs, len(rows), pictures)
 
 
 def pair_text(pair: Pair) -> str:
@@ -109,19 +138,18 @@ def _selection_text(selected: int, pairs: list[Pair]) -> str:
     return f"{of}; mean correlation with the projection {mean:.2f}"
 
 
-def _picture(image: NDArray[np.float32], side_px: int) -> QLabel:
-    """An image with y upwards, as the map is shown."""
+def _picture(image: NDArray[np.float32], side_px: int, ratio: float) -> QImage:
+    """An image with y upwards, as the map is shown; `ratio` pixels a point of the screen."""
     low, high = np.percentile(image, [0.5, 99.5])
     grey = np.clip((image - low) / max(float(high - low), 1e-12) * 255.0, 0.0, 255.0).astype(np.uint8)
     grey = np.ascontiguousarray(grey[::-1])
     height, width = grey.shape
-    picture = QImage(grey.tobytes(), width, height, width, QImage.Format.Format_Grayscale8)
-    scaled = QPixmap.fromImage(picture.copy()).scaled(
-        side_px, side_px, Qt.AspectRatioMode.KeepAspectRatio, Qt.TransformationMode.SmoothTransformation
-    )
-    label = QLabel()
-    label.setPixmap(scaled)
-    return label
+    picture = QImage(grey.tobytes(), width, height, width, QImage.Format.Format_Grayscale8).copy()
+    side = round(side_px * ratio)
+    keep, smooth = Qt.AspectRatioMode.KeepAspectRatio, Qt.TransformationMode.SmoothTransformation
+    scaled = picture.scaled(side, side, keep, smooth)
+    scaled.setDevicePixelRatio(ratio)
+    return scaled
 
 
 def _clear(grid: QGridLayout) -> None:

@@ -5,6 +5,7 @@ standard deviation: one threshold then suits every map, and every iteration.
 """
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -40,8 +41,7 @@ def class_color(class_number: int) -> str:
 
 def in_sigma(volume: NDArray[np.floating]) -> NDArray[np.float32]:
     """A map less its mean over its standard deviation, [z, y, x]; zero where it is flat."""
-    mean, sigma = grey_scale(volume)
-    return np.asarray((volume.astype(np.float32, copy=False) - np.float32(mean)) / np.float32(sigma))
+    return _scaled(volume, *grey_scale(volume))
 
 
 def grey_scale(volume: NDArray[np.floating]) -> tuple[float, float]:
@@ -77,16 +77,17 @@ def map_layer(
     metadata : mapping, optional
         What to keep with the layer, under METADATA_KEY.
     """
+    grey = grey_scale(volume)
     keywords = {
         "name": name,
-        "metadata": {METADATA_KEY: dict(metadata or {}), GREY_SCALE_KEY: grey_scale(volume)},
+        "metadata": {METADATA_KEY: dict(metadata or {}), GREY_SCALE_KEY: grey},
         "colormap": _colormap(class_number),
         "contrast_limits": CONTRAST_SIGMA,
         "rendering": "iso",
         "iso_threshold": THRESHOLD_SIGMA,
         **placement(voxel_size_angstrom),
     }
-    return in_sigma(volume), keywords, "image"
+    return _scaled(volume, *grey), keywords, "image"
 
 
 def placement(voxel_size_angstrom: float) -> dict[str, Any]:
@@ -94,12 +95,36 @@ def placement(voxel_size_angstrom: float) -> dict[str, Any]:
     return {"scale": (voxel_size_angstrom,) * 3, "units": ("angstrom",) * 3, "axis_labels": ("z", "y", "x")}
 
 
-def show_map(layer: "Image", volume: NDArray[np.floating], voxel_size_angstrom: float) -> None:
+@dataclass(frozen=True, slots=True)
+class ShownMap:
+    """A map as a layer shows it.
+
+    Attributes
+    ----------
+    data : (n, n, n) float32, [z, y, x]
+        In units of its standard deviation.
+    grey_scale : tuple of float
+        Mean and standard deviation that it had.
+    voxel_size_angstrom : float
+    """
+
+    data: NDArray[np.float32]
+    grey_scale: tuple[float, float]
+    voxel_size_angstrom: float
+
+    @classmethod
+    def of(cls, volume: NDArray[np.floating], voxel_size_angstrom: float) -> "ShownMap":
+        """A map (n, n, n), [z, y, x]; for a large one this takes longer than a window may stand still."""
+        grey = grey_scale(volume)
+        return cls(_scaled(volume, *grey), grey, voxel_size_angstrom)
+
+
+def show_map(layer: "Image", shown: ShownMap) -> None:
     """Show another map in the layer of one, in the same place of space whatever its number of voxels."""
-    layer.data = in_sigma(volume)
-    layer.metadata[GREY_SCALE_KEY] = grey_scale(volume)
-    if tuple(layer.scale) != (voxel_size_angstrom,) * 3:  # else everything would be drawn once more
-        layer.scale = (voxel_size_angstrom,) * 3
+    layer.data = shown.data
+    layer.metadata[GREY_SCALE_KEY] = shown.grey_scale
+    if tuple(layer.scale) != (shown.voxel_size_angstrom,) * 3:  # else everything would be drawn once more
+        layer.scale = (shown.voxel_size_angstrom,) * 3
 
 
 def prepare_viewer(viewer: "Viewer") -> None:
@@ -118,6 +143,10 @@ def load_units() -> None:
 
     registry: Any = pint.application_registry
     registry.Quantity(1.0, "angstrom")
+
+
+def _scaled(volume: NDArray[np.floating], mean: float, sigma: float) -> NDArray[np.float32]:
+    return np.asarray((volume.astype(np.float32, copy=False) - np.float32(mean)) / np.float32(sigma))
 
 
 def _colormap(class_number: int) -> Any:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from coldstart.io.particle_table import ParticleTable
 
-MOST_POINTS = 200_000
+MOST_POINTS = 50_000
 
 DENSITY = "direction_density"
 
@@ -81,12 +81,13 @@ def direction_layer(
     """
     if table.euler_deg is None:
         raise ValueError("a table without poses has no directions")
+    features = particle_features(table, rows)
     keywords = {
         "name": name,
-        "features": particle_features(table, rows),
+        "features": features,
         "size": box_angstrom * float(np.clip(0.6 / np.sqrt(max(len(rows), 1)), *_SIZES)),
         "border_width": 0.0,
-        "face_color": "#56b4e9",
+        "face_color": point_colors(features, available_colorings(features)[0]),
         "opacity": 0.9,
         "shading": "spherical",
         "units": ("angstrom",) * 3,
@@ -98,17 +99,23 @@ def direction_layer(
 
 def color_points(layer: "Points", coloring: str) -> None:
     """Colour the points by one of `COLORINGS` that the layer's features have."""
+    layer.face_color = point_colors(layer.features, coloring)
+
+
+def point_colors(features: "pd.DataFrame", coloring: str) -> NDArray[np.float32]:
+    """Colours (M, 4) of points by one of `COLORINGS`, between 0 and 1: red, green, blue and opacity."""
+    from napari.utils.colormaps import ensure_colormap
+
     feature = COLORINGS[coloring]
-    values = layer.features[feature].to_numpy()
+    values = features[feature].to_numpy()
     if feature == "class":
-        layer.face_color = _rgba(CLASS_COLORS)[(values.astype(np.int64) - 1) % len(CLASS_COLORS)]
-    elif feature == "label":
+        return np.asarray(_rgba(CLASS_COLORS)[(values.astype(np.int64) - 1) % len(CLASS_COLORS)])
+    if feature == "label":
         known = list(_LABEL_COLORS)
-        layer.face_color = _rgba(_LABEL_COLORS.values())[[known.index(label) for label in values]]
-    else:
-        layer.face_color = feature
-        layer.face_colormap = "viridis"
-        layer.face_contrast_limits = _limits(values.astype(np.float64))
+        return np.asarray(_rgba(_LABEL_COLORS.values())[[known.index(label) for label in values]])
+    numbers = values.astype(np.float64)
+    low, high = _limits(numbers)
+    return np.asarray(ensure_colormap("viridis").map(np.clip((numbers - low) / (high - low), 0.0, 1.0)), np.float32)
 
 
 def available_colorings(features: "pd.DataFrame") -> list[str]:

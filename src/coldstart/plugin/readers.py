@@ -113,7 +113,7 @@ def read_table(path: Path) -> list[LayerData]:
 
 
 def read_run(path: Path) -> list[LayerData] | list[tuple[None]]:
-    """Show a run with its panel in the current viewer; its layers alone where there is no viewer.
+    """Show a run with its panel in the current viewer, once it is loaded; its layers alone where there is no viewer.
 
     Raises
     ------
@@ -122,12 +122,12 @@ def read_run(path: Path) -> list[LayerData] | list[tuple[None]]:
     """
     from napari import current_viewer
 
-    from coldstart.plugin.results import run_layers, show_run
+    from coldstart.plugin.results import run_layers, show_run_soon
 
     viewer = current_viewer()
     if viewer is None:
         return run_layers(path)
-    show_run(viewer, path)
+    show_run_soon(viewer, path)
     return [(None,)]
 
 

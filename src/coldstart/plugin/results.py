@@ -4,11 +4,13 @@ A run that finished, stopped, failed or still goes on elsewhere is opened the sa
 ticked and merged is kept in its folder.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from napari.qt.threading import create_worker
+from napari.utils.notifications import show_error
 from qtpy.QtCore import QSize, Qt, QTimer
 from qtpy.QtWidgets import (
     QCheckBox,
@@ -17,6 +19,7 @@ from qtpy.QtWidgets import (
     QHBoxLayout,
     QLabel,
     QMainWindow,
+    QTableView,
     QTabWidget,
     QVBoxLayout,
     QWidget,
@@ -26,16 +29,19 @@ from coldstart.errors import ColdstartError
 from coldstart.io.class_picks import load_picks, save_picks
 from coldstart.io.opened_run import OpenedRun, open_run
 from coldstart.params import AbInitioParams
+from coldstart.plugin.background import Garbage
 from coldstart.plugin.class_picker import ClassPicker, with_view
 from coldstart.plugin.evolution import Evolution
 from coldstart.plugin.gallery import Gallery
 from coldstart.plugin.map_layer import METADATA_KEY, prepare_viewer
 from coldstart.plugin.pairs import PairMaker
 from coldstart.plugin.particle_layer import available_colorings
-from coldstart.plugin.run_layers import RunData, RunLayers, layer_data, remove_layers_of
+from coldstart.plugin.run_layers import LayerData, RunData, RunLayers, as_layer, remove_layers_of
 from coldstart.plugin.run_summary import RunSummary
+from coldstart.plugin.turns import Turns
 
 if TYPE_CHECKING:
+    from napari.layers import Layer
     from napari.viewer import Viewer
 
 OnParameters = Callable[[AbInitioParams], None]
@@ -43,12 +49,13 @@ OnParameters = Callable[[AbInitioParams], None]
 _FORM = ("napari-coldstart", "Ab-initio reconstruction")
 _FEATURES_TABLE = ("napari", "Features table widget")
 _TABLE_HEIGHT_PX = 190
+_SIZING_ROWS = 20
 _WIDTH_PX = 390
 _SETTLE_MS = 100
 
 
 def show_run(viewer: "Viewer", folder: Path, *, on_parameters: OnParameters | None = None) -> "ResultsPanel":
-    """Show a run: its layers, the features table of its particles, and the panel of its results.
+    """Show a run at once: its layers, the features table of its particles, and the panel of its results.
 
     Parameters
     ----------
@@ -64,7 +71,71 @@ def show_run(viewer: "Viewer", folder: Path, *, on_parameters: OnParameters | No
     OutputError
         If the folder is none of a run.
     """
-    data = RunData(open_run(Path(folder)))
+    steps = _showing(viewer, _load(folder), on_parameters)
+    while True:
+        try:
+            next(steps)
+        except StopIteration as end:
+            panel: ResultsPanel = end.value
+            return panel
+
+
+def show_run_soon(
+    viewer: "Viewer",
+    folder: Path,
+    *,
+    on_parameters: OnParameters | None = None,
+    on_error: Callable[[str], None] = show_error,
+) -> None:
+    """Show a run once it is loaded in a thread, layer by layer: that takes some seconds for a large table.
+
+    Parameters
+    ----------
+    viewer, folder, on_parameters
+        As in `show_run`.
+    on_error : callable
+        Called with what is wrong with the folder; by default it is a notification.
+    """
+    turns = Turns(viewer.window._qt_window)
+
+    def show(loaded: RunData | str) -> None:
+        if not hasattr(viewer.window, "_qt_window"):  # closed meanwhile
+            return
+        if isinstance(loaded, str):
+            on_error(loaded)
+        else:
+            turns.add_all(_showing(viewer, loaded, on_parameters))
+
+    progress = {"desc": f"Opening {Path(folder).name}"}
+    loader = create_worker(_load_or_say, folder, _start_thread=False, _progress=progress)
+    loader.returned.connect(show)
+    loader.finished.connect(Garbage.unfreeze)
+    Garbage.freeze()
+    loader.start()
+
+
+def run_layers(folder: Path) -> list[LayerData]:
+    """The layers of a run as napari's tuples, for a reader without a viewer; errors as `show_run`."""
+    return _load(folder).layers
+
+
+def _load(folder: Path) -> RunData:
+    run = open_run(Path(folder))
+    return RunData(run, other_hand=load_picks(run.folder).other_hand)
+
+
+def _load_or_say(folder: Path) -> RunData | str:
+    """In a thread: the run, or what is wrong with it."""
+    try:
+        return _load(folder)
+    except ColdstartError as error:
+        return str(error)
+
+
+def _showing(
+    viewer: "Viewer", data: RunData, on_parameters: OnParameters | None
+) -> Generator[None, None, "ResultsPanel"]:
+    """Show a run in steps, between which the window may answer."""
     if all(METADATA_KEY in layer.metadata for layer in viewer.layers):
         prepare_viewer(viewer)
     viewer.dims.ndisplay = 3
@@ -72,17 +143,33 @@ def show_run(viewer: "Viewer", folder: Path, *, on_parameters: OnParameters | No
         if other.data.run.folder.path.resolve() == data.run.folder.path.resolve():
             other.close_panel()
     remove_layers_of(viewer, data.run.folder.path)
-    panel = ResultsPanel(viewer, data, on_parameters)
+    yield
+    if len(data.layers) > len(data.run.maps):
+        _open_features_table(viewer)
+    made = []
+    for entry in data.layers:
+        yield
+        made.append(as_layer(*entry))
+        yield
+        viewer.layers.append(made[-1])
+    yield
+    panel = ResultsPanel(viewer, data, made, on_parameters)
+    yield
     dock = viewer.window.add_dock_widget(panel, name=_panel_name(viewer, data.run), area="right", tabify=True)
-    panel.show_features_table()
     dock.raise_()
     panel.fit_soon()
     return panel
 
 
-def run_layers(folder: Path) -> list[tuple[Any, dict[str, Any], str]]:
-    """The layers of a run as napari's tuples, for a reader without a viewer; errors as `show_run`."""
-    return layer_data(RunData(open_run(Path(folder))))
+def _open_features_table(viewer: "Viewer") -> None:
+    """Open napari's table of the particles below the canvas, before there are any.
+
+    It makes its columns as wide as the first rows ask for: napari would go through a thousand of them.
+    """
+    dock, widget = viewer.window.add_plugin_dock_widget(*_FEATURES_TABLE)
+    for table in widget.findChildren(QTableView):
+        table.horizontalHeader().setResizeContentsPrecision(_SIZING_ROWS)
+    _move_below_canvas(dock)
 
 
 def _load_into_form(viewer: "Viewer", params: AbInitioParams) -> None:
@@ -113,14 +200,16 @@ def _panel_name(viewer: "Viewer", run: OpenedRun) -> str:
 
 
 class ResultsPanel(QWidget):
-    """What there is to say and to choose of a run, and the layers that belong to it."""
+    """What there is to say and to choose of a run, and the layers that belong to it: those of `data`, in its order."""
 
-    def __init__(self, viewer: "Viewer", data: RunData, on_parameters: OnParameters | None = None) -> None:
+    def __init__(
+        self, viewer: "Viewer", data: RunData, layers: list["Layer"], on_parameters: OnParameters | None = None
+    ) -> None:
         super().__init__()
         self._viewer, self.data = viewer, data
         self._on_parameters = on_parameters or partial(_load_into_form, viewer)
         picks = load_picks(data.run.folder)
-        self.layers = RunLayers(viewer, data)
+        self.layers = RunLayers(viewer, data, layers, self)
         self.summary = RunSummary(data.run, data.problems)
         self.summary.parameters_wanted.connect(self._give_parameters)
         self.evolution = Evolution(data.run)
@@ -137,24 +226,18 @@ class ResultsPanel(QWidget):
         self._fit.setInterval(_SETTLE_MS)
         self._fit.timeout.connect(viewer.fit_to_view)
         self._lay_out()
+        self.other_hand.setChecked(data.other_hand)
         self._connect()
         several = len(self.layers.maps) > 1
         self.side_by_side.setVisible(several)
         self.side_by_side.setChecked(several)
-        self.other_hand.setChecked(picks.other_hand)
+        if self.layers.points is not None:
+            viewer.layers.selection.active = self.layers.points
         self._show_kept()
 
     def sizeHint(self) -> QSize:
         """No wider than it must be: the maps are beside it."""
         return QSize(_WIDTH_PX, super().sizeHint().height())
-
-    def show_features_table(self) -> None:
-        """Open napari's table of the particles below the canvas, if there are any."""
-        if self.layers.points is None:
-            return
-        self._viewer.layers.selection.active = self.layers.points
-        dock, _ = self._viewer.window.add_plugin_dock_widget(*_FEATURES_TABLE)
-        _move_below_canvas(dock)
 
     def fit_soon(self) -> None:
         """Fit what is shown to the canvas, once the docks around it have taken their places."""
@@ -171,7 +254,8 @@ class ResultsPanel(QWidget):
         if self.layers.points is not None:
             box.addItems(available_colorings(self.layers.points.features))
             box.setCurrentText(wanted)
-            self.layers.color_by(box.currentText())
+            if box.currentText() != box.itemText(0):  # which they have already
+                self.layers.color_by(box.currentText())
         return box
 
     def _connect(self) -> None:

@@ -10,7 +10,6 @@ maps never pile up. Whatever the job raises comes back as an `Outcome`, in words
                     paused --stop--> stopping --> idle
 """
 
-import gc
 import logging
 import threading
 from collections.abc import Callable
@@ -28,11 +27,15 @@ from coldstart.io.run_records import Summary
 from coldstart.model.check_report import CheckReport
 from coldstart.model.state import IterationStats, Snapshot
 from coldstart.params import AbInitioParams
+from coldstart.plugin.background import Garbage
 
 State = Literal["idle", "running", "pausing", "stopping", "paused"]
 Job = Callable[..., Summary]
 
-_MODULES = ("coldstart.api", "coldstart.engine.abinitio", "coldstart.report.page", "starfile")
+_WINDOW_MODULES = ("scipy.ndimage", "scipy.spatial")
+"""What napari loads with its first layer and its first view in three dimensions, in the window's thread."""
+
+_RUN_MODULES = ("coldstart.api", "coldstart.engine.abinitio", "coldstart.report.page", "starfile")
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -167,14 +170,13 @@ class RunControl(QObject):
     def _launch(self, output: Path, job: Job, *arguments: Any, **keywords: Any) -> None:
         self.output, self._mailbox = output, Mailbox()
         self._suspend.clear()
+        Garbage.freeze()
         task = _Task(output, job, arguments, keywords, self._mailbox, self._arrived.emit, self._stop, self._suspend)
         worker = create_worker(task, _start_thread=False)
         task.is_abandoned = lambda: worker.abort_requested
         worker.returned.connect(self._finish)
         self._worker = worker
         self._enter("running")
-        # A full collection walks all that napari has made, a third of a second, with Python's lock held.
-        gc.freeze()
         worker.start()
 
     def _deliver(self) -> None:
@@ -183,11 +185,11 @@ class RunControl(QObject):
             self.news.emit(news)
 
     def _finish(self, outcome: Outcome) -> None:
-        gc.unfreeze()
         self._deliver()
         self._worker = None
         self._enter("paused" if outcome.suspended else "idle")
         self.ended.emit(outcome)
+        Garbage.unfreeze()
 
     def _enter(self, state: State) -> None:
         self.state = state
@@ -205,12 +207,18 @@ def _judge_check(tell: Callable[[CheckReport], None], report: CheckReport, *, de
         )
 
 
-def load_modules() -> None:
-    """Load what a run is made of, in a thread and before it begins.
+def load_window_modules() -> None:
+    """Load what the layers of a run need, in a thread and before it begins: it takes half a second."""
+    for name in _WINDOW_MODULES:
+        import_module(name)
+
+
+def load_run_modules() -> None:
+    """Load what a run is made of, likewise.
 
     Loading a module may hold Python's lock for a quarter of a second, and the window's thread waits for it.
     """
-    for name in _MODULES:
+    for name in _RUN_MODULES:
         import_module(name)
 
 

@@ -19,6 +19,7 @@ from coldstart.io.run_paths import RunPaths
 from coldstart.io.run_records import Summary
 from coldstart.model.check_report import CheckReport
 from coldstart.model.state import IterationStats
+from coldstart.params import AbInitioParams
 from coldstart.plugin.activity import Activity
 from coldstart.plugin.background import background
 from coldstart.plugin.check_panel import CheckPanel
@@ -28,7 +29,15 @@ from coldstart.plugin.live import LiveMaps
 from coldstart.plugin.map_layer import load_units
 from coldstart.plugin.plots import draw_progress
 from coldstart.plugin.run_bar import RunBar
-from coldstart.plugin.run_control import News, Outcome, RunControl, State, load_modules, unexpected_text
+from coldstart.plugin.run_control import (
+    News,
+    Outcome,
+    RunControl,
+    State,
+    load_run_modules,
+    load_window_modules,
+    unexpected_text,
+)
 from coldstart.plugin.settings import Settings, load_settings, save_settings
 from coldstart.plugin.setup_page import RunRequest, SetupPage
 from coldstart.report.progress import TimeLeft, figures
@@ -185,13 +194,13 @@ class ColdstartWidget(QWidget):
 
     def _show_results(self, output: Path) -> None:
         """Put the results in the place of the maps that were live."""
-        from coldstart.plugin.results import show_run
+        from coldstart.plugin.results import show_run_soon
 
         self.live.clear()
-        try:
-            show_run(self._viewer, output, on_parameters=lambda params: self.setup.form.set_values(params.model_dump()))
-        except ColdstartError as error:
-            self._fail(str(error))
+        show_run_soon(self._viewer, output, on_parameters=self._take_parameters, on_error=self._fail)
+
+    def _take_parameters(self, params: AbInitioParams) -> None:
+        self.setup.form.set_values(params.model_dump())
 
     def _start_check(self) -> None:
         request = self.setup.request()
@@ -214,7 +223,8 @@ class ColdstartWidget(QWidget):
     def _look_for_devices(self, threads: int | None) -> None:
         finder = create_worker(find_devices, threads, _start_thread=False)
         finder.returned.connect(lambda found: self.setup.form.devices.fill(*found))
-        finder.finished.connect(create_worker(load_modules, _start_thread=False).start)
+        finder.finished.connect(create_worker(load_run_modules, _start_thread=False).start)
+        background().submit(load_window_modules)
         finder.start()
 
     def _resumable(self) -> Path | None:
