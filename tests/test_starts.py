@@ -21,7 +21,17 @@ from coldstart.io.results import RunFolder
 from coldstart.model.starts import JUDGED_ITERATIONS
 from coldstart.model.state import Snapshot
 
-FILES = ["consensus.json", "particles.star", "report.html", "start_1", "start_2", "starts.json", "volume.mrc"]
+FILES = [
+    "consensus.json",
+    "particles.star",
+    "particles_flipped.star",
+    "report.html",
+    "start_1",
+    "start_2",
+    "starts.json",
+    "volume.mrc",
+    "volume_flipped.mrc",
+]
 
 
 @pytest.fixture(scope="module")

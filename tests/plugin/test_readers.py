@@ -1,5 +1,6 @@
 """Files into layers and back, through napari's own Open and Save."""
 
+import gzip
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,11 @@ import pytest
 from numpy.typing import NDArray
 
 from coldstart.demo.files import DemoSet, write_demo_set
+from coldstart.io.cryosparc_files import read_dataset
+from coldstart.io.cryosparc_write import write_posed_dataset
 from coldstart.io.mrc import write_map
+from coldstart.io.particle_files import read_particles
+from coldstart.io.star_poses import read_poses
 from coldstart.io.star_text import read_blocks
 from coldstart.model.so3 import euler_to_matrix
 from coldstart.plugin.readers import get_reader
@@ -98,6 +103,42 @@ def test_half_precision_stacks_and_blank_images_can_be_looked_at(tmp_path: Path)
     assert keywords["contrast_limits"][0] < 0 < keywords["contrast_limits"][1]
 
 
+@pytest.mark.parametrize(("name", "shape"), [("map.mrc", (8, 8, 8)), ("map.map", (8, 8, 8)), ("a.mrcs", (3, 1, 8, 8))])
+def test_what_is_compressed_is_read_as_it_is_without(
+    make_napari_viewer: MakeViewer, rng: np.random.Generator, tmp_path: Path, name: str, shape: tuple[int, ...]
+) -> None:
+    values = rng.normal(size=tuple(side for side in shape if side > 1)).astype(np.float32)
+    with mrcfile.new(tmp_path / "plain.mrc") as mrc:
+        mrc.set_data(values)
+        mrc.voxel_size = 1.5
+    packed = tmp_path / f"{name}.gz"
+    packed.write_bytes(gzip.compress((tmp_path / "plain.mrc").read_bytes()))
+    (layer,) = make_napari_viewer().open(packed, plugin=PLUGIN)
+    assert layer.name == Path(name).stem
+    np.testing.assert_array_equal(np.asarray(layer.data), values.reshape(shape))
+    np.testing.assert_allclose(layer.scale[-3:], 1.5, rtol=1e-6)
+    packed.write_bytes(packed.read_bytes()[:-40])
+    viewer = make_napari_viewer()
+    viewer.open(packed, plugin=PLUGIN)
+    assert not viewer.layers
+
+
+def test_a_group_of_cryosparc_is_read_and_written_as_its_dataset(
+    make_napari_viewer: MakeViewer, demo_set: DemoSet, tmp_path: Path
+) -> None:
+    particles, source = read_particles(demo_set.truth_table_path)
+    poses = read_poses(particles.table.having({"rlnClassNumber": np.full(COUNT, b"1")}), "the truth", 1)
+    write_posed_dataset(tmp_path / "posed.cs", particles, poses, source, "posed")
+    viewer = make_napari_viewer()
+    images, points = viewer.open(tmp_path / "posed.csg", plugin=PLUGIN)
+    np.testing.assert_array_equal(np.asarray(images.data)[:, 0], source.peek(np.arange(COUNT)))
+    points.selected_data = {0, 4}
+    points.remove_selected()
+    points.save(str(tmp_path / "fewer.cs"), plugin=PLUGIN)
+    written, before = (read_dataset(tmp_path / name) for name in ("fewer.cs", "posed.cs"))
+    np.testing.assert_array_equal(written["uid"], before["uid"][[1, 2, 3, 5]])
+
+
 def test_a_table_is_its_images_in_its_order(make_napari_viewer: MakeViewer, demo_set: DemoSet, tmp_path: Path) -> None:
     text = demo_set.particles_path.read_text(encoding="utf-8")
     reordered = demo_set.particles_path.with_name("reordered.star")
@@ -138,8 +179,18 @@ def test_what_is_not_ours_is_left_alone(tmp_path: Path) -> None:
     (tmp_path / "text.mrc").write_text("no map at all" * 200)
     (tmp_path / "short.mrc").write_bytes(b"\x08\x00\x00\x00" * 10)
     (tmp_path / "array.cs").write_text("not numpy")
+    (tmp_path / "group.csg").write_text("version: 1")
     (tmp_path / "image.tif").touch()
     (tmp_path / "folder").mkdir()
-    for name in ("coordinates.star", "text.mrc", "short.mrc", "array.cs", "image.tif", "folder", "missing.mrc"):
+    for name in (
+        "coordinates.star",
+        "text.mrc",
+        "short.mrc",
+        "array.cs",
+        "group.csg",
+        "image.tif",
+        "folder",
+        "missing.mrc",
+    ):
         assert get_reader(str(tmp_path / name)) is None, name
     assert get_reader([str(tmp_path / "a.mrc"), str(tmp_path / "b.mrc")]) is None

@@ -21,11 +21,11 @@ def bar(qtbot: Any) -> RunBar:
 @pytest.mark.parametrize(
     ("state", "pressable"),
     [
-        ("idle", {"check", "run"}),
+        ("idle", {"check", "run", "open"}),
         ("running", {"pause", "stop"}),
         ("pausing", {"stop"}),
         ("stopping", set()),
-        ("paused", {"run", "resume", "stop"}),
+        ("paused", {"run", "resume", "stop", "open"}),
     ],
 )
 def test_what_can_be_pressed_goes_with_the_state(bar: RunBar, state: State, pressable: set[str]) -> None:
@@ -47,7 +47,7 @@ def test_a_press_names_its_button(bar: RunBar, qtbot: Any) -> None:
     bar.pressed.connect(pressed.append)
     for button in bar.buttons.values():
         button.click()
-    assert pressed == ["check", "run", "pause", "resume", "stop"]
+    assert pressed == ["check", "run", "pause", "resume", "stop", "open"]
 
 
 def test_progress_counts_iterations_and_time(bar: RunBar) -> None:

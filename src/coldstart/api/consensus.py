@@ -34,10 +34,11 @@ from coldstart.model.consensus import (
 )
 from coldstart.model.fourier import resize_spectrum, spectrum_of, volume_of
 from coldstart.model.fsc import resolution_at
+from coldstart.model.hand import flip_map
 from coldstart.model.so3 import euler_to_matrix
 from coldstart.model.starts import ConsensusRecord, Evidence, StartRecord, verdict
 from coldstart.model.state import IterationStats
-from coldstart.model.symmetry import PointGroup, point_group
+from coldstart.model.symmetry import PointGroup, mirror_axis, point_group
 from coldstart.model.symmetry_detection import detect_symmetry
 
 AGREE_DEG = 10.0
@@ -107,7 +108,7 @@ def find_consensus(output: Path, plan: StartsPlan) -> ConsensusRecord:
     )
     agreement = _pose_agreement(members, best, agreed, tree, starts, plan) if len(members) > 1 else None
     record = _record(starts, best, members, tree, agreed, agreement)
-    _write(output, record, agreed, best, agreement)
+    _write(output, record, agreed, best, agreement, plan.params.symmetry)
     from coldstart.report.consensus import ConsensusContent, render_consensus
 
     content = ConsensusContent(
@@ -234,10 +235,16 @@ def _record(
 
 
 def _write(
-    output: Path, record: ConsensusRecord, agreed: AgreedMaps, best: Start, agreement: NDArray[np.float64] | None
-) -> None:
+    output: Path, record: ConsensusRecord, agreed: AgreedMaps, best: Start, agreement: NDArray[np.float64] | None,
+    symmetry: str,
+) -> None:  # fmt: skip
     paths, classes = RunPaths(output), len(agreed.volumes)
+    axis = mirror_axis(point_group(symmetry))
     for index, volume in enumerate(agreed.volumes):
         write_map(paths.volume_path(index + 1, classes), volume, best.voxel_size_angstrom)
-    write_agreed_table(paths.table_path(classes), best.run.table_path(classes), agreement)
-    write_consensus(output / "consensus.json", record)
+        mirrored = flip_map(volume, axis)
+        write_map(paths.volume_path(index + 1, classes, flipped=True), mirrored, best.voxel_size_angstrom)
+    for flipped in (False, True):
+        source = best.run.table_path(classes, flipped=flipped)
+        write_agreed_table(paths.table_path(classes, flipped=flipped), source, agreement)
+    write_consensus(output, record)

@@ -20,7 +20,7 @@ from coldstart.io.star_columns import (
 from coldstart.model.carried import CarriedTable, Utf8Column
 from coldstart.model.state import MIN_CONFIDENCE
 
-_USED, _, _LOW_CONFIDENCE = PARTICLE_LABELS
+_USED, _, _LOW_CONFIDENCE, _ = PARTICLE_LABELS
 
 Groups = Sequence[Sequence[int]]
 

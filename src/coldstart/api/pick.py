@@ -9,10 +9,12 @@ from numpy.typing import NDArray
 
 from coldstart.api.merge import Groups, check_groups, merge_classes
 from coldstart.errors import OutputError, ParameterError, ParticleFileError
+from coldstart.io.consensus_files import has_consensus, read_consensus
 from coldstart.io.cryosparc_files import read_dataset
+from coldstart.io.cryosparc_read import read_cryosparc_table
 from coldstart.io.cryosparc_write import write_part_of_dataset, write_posed_dataset
 from coldstart.io.inputs import changes_text, read_inputs
-from coldstart.io.particle_files import read_particles
+from coldstart.io.particle_files import CRYOSPARC_SUFFIXES, read_particles
 from coldstart.io.results import RunFolder
 from coldstart.io.star_columns import (
     CLASS_MARGIN,
@@ -27,6 +29,7 @@ from coldstart.io.star_columns import (
 from coldstart.io.star_poses import read_poses
 from coldstart.io.star_subset import check_new_table, particle_block, write_subset
 from coldstart.io.star_text import read_blocks
+from coldstart.io.starts_file import start_folder
 from coldstart.model.carried import CarriedTable
 
 Criteria = dict[str, NDArray[np.bool_]]
@@ -81,7 +84,8 @@ def pick_particles(
     Parameters
     ----------
     run : Path
-        Folder of a finished run. The particles to choose from are those that have a pose.
+        Folder of a finished run, or of several starts that were compared. The particles to choose from are those that
+        have a pose.
     output : Path
         New STAR file; or new cryoSPARC dataset (.cs), which gets its group (.csg) beside it. Relative image names lead
         from its folder to the stacks.
@@ -92,7 +96,7 @@ def pick_particles(
     min_margin : float
         Least posterior of its class less that of the second, from 0 to 1.
     labels : sequence of str, optional
-        Out of "used", "unused" and "low_confidence"; all when None or empty.
+        Out of "used", "unused", "low_confidence" and, of several starts, "starts_disagree"; all when None or empty.
     accept_changes : bool
         Pick though the table or a stack that the run read has changed since.
     merge : sequence of sequence of int
@@ -118,12 +122,13 @@ def pick_particles(
         changed since.
     """
     folder, output = RunFolder(Path(run)), Path(output)
+    posed = _posed_run(folder)
     _check_output(folder, output, merge, overwrite=overwrite)
     classes, labels = classes or (), labels or ()
-    class_count = _class_count(folder)
+    class_count = _class_count(posed)
     _check_choices(folder, class_count, classes, labels)
     if not accept_changes:
-        _check_inputs(folder)
+        _check_inputs(posed)
     check_groups(merge, class_count)
     source = folder.table_path(class_count, flipped=other_hand)
     blocks = read_blocks(source)
@@ -134,7 +139,7 @@ def pick_particles(
     if not chosen.any():
         raise _nothing_left(folder, source, criteria, len(table), labels)
     if output.suffix == DATASET_SUFFIX:
-        _write_dataset(output, folder, source, table, chosen, class_count)
+        _write_dataset(output, posed, source, table, chosen, class_count, other_hand=other_hand)
     else:
         write_subset(output, blocks, merged.take(chosen), source)
     class_numbers = whole_numbers(table, CLASS_NUMBER, str(source))
@@ -154,7 +159,7 @@ def copy_particles(source: Path, output: Path, rows: NDArray[np.integer], *, ove
     Parameters
     ----------
     source : Path
-        Any RELION table of particles, or a cryoSPARC dataset.
+        Any RELION table of particles, or a cryoSPARC dataset or group.
     output : Path
         STAR file, or dataset; relative image names lead from its folder to the stacks.
     rows : (M,) int
@@ -171,28 +176,39 @@ def copy_particles(source: Path, output: Path, rows: NDArray[np.integer], *, ove
     ParticleFileError
         If the table cannot be read.
     """
-    check_new_table(output, (source,), (source.suffix,), overwrite=overwrite)
+    of_cryosparc = source.suffix.lower() in CRYOSPARC_SUFFIXES
+    check_new_table(output, (source,), (DATASET_SUFFIX if of_cryosparc else STAR_SUFFIX,), overwrite=overwrite)
     if not len(rows):
         raise ParameterError("no particle is left to write: choose some first.")
-    if source.suffix == DATASET_SUFFIX:
-        write_part_of_dataset(output, read_dataset(source)[np.unique(rows)], source.parent, output.stem)
+    if of_cryosparc:
+        records = read_cryosparc_table(source, use_ctf=False).records
+        write_part_of_dataset(output, records[np.unique(rows)], source.parent, output.stem)
         return
     blocks = read_blocks(source)
     write_subset(output, blocks, blocks[particle_block(blocks, source)].take(np.unique(rows)), source)
 
 
 def _write_dataset(
-    output: Path, folder: RunFolder, source: Path, table: CarriedTable, chosen: NDArray[np.bool_], class_count: int
-) -> None:
+    output: Path, posed: RunFolder, source: Path, table: CarriedTable, chosen: NDArray[np.bool_], class_count: int,
+    *, other_hand: bool,
+) -> None:  # fmt: skip
     """Write rows of the run's table for cryoSPARC: out of the run's own dataset, where the input was one."""
-    dataset, rows = source.with_suffix(DATASET_SUFFIX), np.flatnonzero(chosen)
+    dataset = posed.table_path(class_count, flipped=other_hand).with_suffix(DATASET_SUFFIX)
+    rows = np.flatnonzero(chosen)
     if dataset.is_file():
         write_part_of_dataset(output, read_dataset(dataset)[rows], dataset.parent, output.stem)
         return
-    params = folder.load_params()
+    params = posed.load_params()
     particles, images = read_particles(source, use_ctf=params.ctf)
     poses = read_poses(table, str(source), class_count).rows(chosen)
     write_posed_dataset(output, particles, poses, images, output.stem, invert=params.invert)
+
+
+def _posed_run(folder: RunFolder) -> RunFolder:
+    """The run that found the poses of the tables in a folder: the best of several starts, or the run of the folder."""
+    if not has_consensus(folder.path):
+        return folder
+    return RunFolder(start_folder(folder.path, read_consensus(folder.path).best - 1))
 
 
 def _check_inputs(folder: RunFolder) -> None:

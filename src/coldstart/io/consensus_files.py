@@ -7,28 +7,52 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from coldstart.errors import OutputError
 from coldstart.io.files import write_text_atomically
-from coldstart.io.json_records import plain
-from coldstart.io.star_columns import LABEL, decimal
+from coldstart.io.json_records import known_fields, number_row, plain
+from coldstart.io.star_columns import DISAGREE_LABEL, LABEL, decimal
 from coldstart.io.star_subset import particle_block, write_subset
 from coldstart.io.star_text import read_blocks
-from coldstart.model.starts import ConsensusRecord
+from coldstart.model.starts import ConsensusRecord, StartRecord
+
+_NAME = "consensus.json"
 
 START_AGREEMENT = "coldstartStartAgreement"
 """Share of the agreeing starts, other than the one whose pose it is, that give a particle the same pose and class."""
 
-DISAGREE_LABEL = "starts_disagree"
+
+def has_consensus(output: Path) -> bool:
+    """Whether the starts in a folder have been compared."""
+    return (output / _NAME).is_file()
 
 
-def write_consensus(path: Path, record: ConsensusRecord) -> None:
-    """Write consensus.json.
+def read_consensus(output: Path) -> ConsensusRecord:
+    """What the starts in a folder agree on.
+
+    Raises
+    ------
+    OutputError
+        If there is no record of it, or none that can be read.
+    """
+    path = output / _NAME
+    try:
+        record = known_fields(ConsensusRecord, json.loads(path.read_text(encoding="utf-8")))
+        starts = tuple(StartRecord(**known_fields(StartRecord, entry)) for entry in record.pop("starts"))
+        similarity = tuple(number_row(row) for row in record.pop("similarity"))
+        return ConsensusRecord(**record, similarity=similarity, starts=starts)
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise OutputError(f"{path} cannot be read: {error}. Compare the starts anew: coldstart resume.") from error
+
+
+def write_consensus(output: Path, record: ConsensusRecord) -> None:
+    """Write consensus.json into the folder of the starts.
 
     Raises
     ------
     OutputError
         If it cannot be written.
     """
-    write_text_atomically(path, json.dumps(plain(asdict(record)), indent=2, ensure_ascii=False) + "\n")
+    write_text_atomically(output / _NAME, json.dumps(plain(asdict(record)), indent=2, ensure_ascii=False) + "\n")
 
 
 def write_agreed_table(path: Path, source: Path, agreement: NDArray[np.float64] | None) -> None:

@@ -297,7 +297,7 @@ def holds_images(path: Path) -> bool:
 
 
 def read_map(path: Path) -> tuple[NDArray[np.float32], float]:
-    """Read a map.
+    """Read a map, which may be compressed with gzip, as those of the EMDB are.
 
     Returns
     -------
@@ -310,18 +310,26 @@ def read_map(path: Path) -> tuple[NDArray[np.float32], float]:
     ParticleFileError
         If the file is missing, no MRC file, truncated, or holds no single map.
     """
-    header, file_bytes, packed = _read_header(path)
-    if packed:
-        raise ParticleFileError(f"{path} is compressed, which maps may not be: decompress it first.")
+    header, _, packed = _read_header(path)
     shape = (int(header.nz), int(header.ny), int(header.nx))
     dtype = data_dtype_from_header(header)
     offset = _HEADER_BYTES + int(header.nsymbt)
-    if file_bytes < offset + int(np.prod(shape)) * dtype.itemsize:
+    content = _unpacked(path) if packed else np.memmap(path, mode="r")
+    values = content[offset : offset + int(np.prod(shape)) * dtype.itemsize]
+    if values.size < int(np.prod(shape)) * dtype.itemsize:
         raise ParticleFileError(
             f"{path} is truncated: its header promises {shape[2]} x {shape[1]} x {shape[0]} voxels."
         )
-    mapped = np.memmap(path, dtype=dtype, mode="r", offset=offset, shape=shape)
-    return np.array(mapped, dtype=np.float32), _voxel_size(header)
+    return np.array(values.view(dtype).reshape(shape), dtype=np.float32), _voxel_size(header)
+
+
+def _unpacked(path: Path) -> NDArray[np.uint8]:
+    """The bytes of a file that is compressed with gzip."""
+    try:
+        with gzip.open(path) as stream:
+            return np.frombuffer(stream.read(), dtype=np.uint8)
+    except (OSError, EOFError, zlib.error) as error:
+        raise ParticleFileError(f"{path} is damaged: {error}. Copy it again from where it came from.") from error
 
 
 def write_map(path: Path, volume: NDArray[np.float32], pixel_size_angstrom: float) -> None:

@@ -6,15 +6,19 @@ What is missing or damaged is named in `OpenedRun.problems` instead of raised, s
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
 from pydantic import ValidationError
 
 from coldstart.errors import ColdstartError, OutputError
+from coldstart.io.consensus_files import has_consensus, read_consensus
 from coldstart.io.result_files import SnapshotFile
 from coldstart.io.results import RunFolder
 from coldstart.io.run_records import Summary
+from coldstart.io.starts_file import read_starts, start_folder
+from coldstart.model.starts import ConsensusRecord
 from coldstart.model.state import IterationStats
 from coldstart.params import AbInitioParams
 
@@ -59,6 +63,8 @@ class OpenedRun:
         Particles with their poses.
     problems : tuple of str
         What could not be read, and why.
+    consensus : ConsensusRecord or None
+        Where the folder is that of several starts: the maps are then their mean, and `summary` is that of the best.
     """
 
     folder: RunFolder
@@ -69,6 +75,7 @@ class OpenedRun:
     maps: tuple[MapFile, ...]
     table_path: Path | None
     problems: tuple[str, ...]
+    consensus: ConsensusRecord | None = None
 
     @property
     def name(self) -> str:
@@ -92,9 +99,11 @@ def open_run(path: Path) -> OpenedRun:
     Raises
     ------
     OutputError
-        If the folder is none of a run.
+        If the folder is none of a run, nor of starts that have been compared.
     """
     path = Path(path)
+    if has_consensus(path):
+        return _open_consensus(path)
     if not is_run_folder(path):
         raise OutputError(f"{path} is no run folder: it lacks {' and '.join(_RUN_FILES[:2])}. Give one that has them.")
     folder = RunFolder(path)
@@ -109,6 +118,25 @@ def open_run(path: Path) -> OpenedRun:
         maps=_result_maps(path) or _last_snapshots(snapshots),
         table_path=_first_file(folder.table_path(2), folder.table_path(1)),
         problems=tuple(problems),
+    )
+
+
+def _open_consensus(path: Path) -> OpenedRun:
+    """What several starts agree on, with what the best of them says of classes and particles."""
+    problems: list[str] = []
+    folder, plan = RunFolder(path), _tried(partial(read_starts, path), problems)
+    record = _tried(partial(read_consensus, path), problems)
+    best = None if record is None else RunFolder(start_folder(path, record.best - 1))
+    return OpenedRun(
+        folder=folder,
+        summary=None if best is None else _tried(best.load_summary, problems),
+        params=None if plan is None else plan.params,
+        iterations=(),
+        snapshots=(),
+        maps=_result_maps(path),
+        table_path=_first_file(folder.table_path(2), folder.table_path(1)),
+        problems=tuple(problems),
+        consensus=record,
     )
 
 

@@ -31,7 +31,8 @@ OWN_PREFIX = "coldstart"
 
 # What coldstartLabel says; without a blank, which would need quotes in a STAR file.
 UNUSED_LABEL = "unused"
-PARTICLE_LABELS = ("used", UNUSED_LABEL, "low_confidence")
+DISAGREE_LABEL = "starts_disagree"
+PARTICLE_LABELS = ("used", UNUSED_LABEL, "low_confidence", DISAGREE_LABEL)
 
 
 @dataclass(frozen=True, slots=True)

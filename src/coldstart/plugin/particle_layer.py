@@ -33,7 +33,7 @@ COLORINGS = {
 }
 """What points can be coloured by, and the feature that says it."""
 
-_LABEL_COLORS = {"used": "#56b4e9", "low confidence": "#e69f00", "unused": "#9a9a9a"}
+_LABEL_COLORS = {"used": "#56b4e9", "low confidence": "#e69f00", "starts disagree": "#d0397a", "unused": "#9a9a9a"}
 _RADIUS_BOXES = 0.55
 # Of the points, in boxes: smaller where there are many.
 _SIZES = (0.006, 0.03)

@@ -5,6 +5,8 @@ layer reads the images that are looked at. They get an axis of one voxel behind 
 series of planes beside a map, and never a volume to be rendered whole.
 """
 
+import gzip
+import zlib
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,11 +22,13 @@ Reader = Callable[[str | Sequence[str]], list[LayerData] | list[tuple[None]]]
 
 _STACK_SUFFIXES = (".mrcs",)
 _MAP_SUFFIXES = (".mrc", ".map")
-_TABLE_SUFFIXES = (".star", ".cs")
+_TABLE_SUFFIXES = (".star", ".cs", ".csg")
+_PACKED_SUFFIX = ".gz"
 _HEADER_BYTES = 1024
 # Labels stand before the rows, and an optics table has few rows.
 _TABLE_START_BYTES = 2**18
 _IMAGE_LABEL = b"_rlnImageName"
+_GROUP_WORD = b"results"
 _CHUNK_BYTES = 2**22
 _SAMPLED_IMAGES = 16
 
@@ -38,9 +42,10 @@ def get_reader(path: str | Sequence[str]) -> Reader | None:
     file = Path(path)
     if file.is_dir():
         from coldstart.io.opened_run import is_run_folder
+        from coldstart.io.run_parts import holds_runs
 
-        return _reader(read_run) if is_run_folder(file) else None
-    suffix = file.suffix.lower()
+        return _reader(read_run) if is_run_folder(file) or holds_runs(file) else None
+    suffix = _suffix(file)
     if suffix in _TABLE_SUFFIXES:
         return _reader(read_table) if _may_list_particles(file) else None
     if suffix in (*_STACK_SUFFIXES, *_MAP_SUFFIXES) and _may_be_mrc(file):
@@ -58,7 +63,7 @@ def read_mrc(path: Path) -> list[LayerData]:
     """
     from coldstart.io.mrc import holds_images
 
-    suffix = path.suffix.lower()
+    suffix = _suffix(path)
     if suffix in _STACK_SUFFIXES or (suffix != ".map" and holds_images(path)):
         return [stack_layer(path)]
     layer = volume_layer(path)
@@ -72,7 +77,7 @@ def volume_layer(path: Path) -> LayerData:
     from coldstart.plugin.map_layer import CONTRAST_SIGMA, GREY_SCALE_KEY, grey_scale, map_layer
 
     volume, voxel_size = read_map(path)
-    _, keywords, kind = map_layer(volume, voxel_size or 1.0, path.stem, metadata={"path": str(path)})
+    _, keywords, kind = map_layer(volume, voxel_size or 1.0, _stem(path), metadata={"path": str(path)})
     del keywords["metadata"][GREY_SCALE_KEY]
     mean, sigma = grey_scale(volume)
     keywords["contrast_limits"] = tuple(mean + sigma * limit for limit in CONTRAST_SIGMA)
@@ -137,7 +142,7 @@ def images_layer(source: "MrcStackSource", count: int, pixel_size_angstrom: floa
 
     first = source.peek(np.arange(min(count, _SAMPLED_IMAGES)))
     keywords = {
-        "name": path.stem,
+        "name": _stem(path),
         "scale": (1.0, *(pixel_size_angstrom,) * 3),
         "units": ("pixel", *("angstrom",) * 3),
         "axis_labels": ("image", "z", "y", "x"),
@@ -219,12 +224,26 @@ def _may_be_mrc(path: Path) -> bool:
 def _may_list_particles(path: Path) -> bool:
     if path.suffix.lower() == ".cs":
         return _start(path, 6) == b"\x93NUMPY"
+    if path.suffix.lower() == ".csg":
+        return _GROUP_WORD in _start(path, _TABLE_START_BYTES)
     return _IMAGE_LABEL in _start(path, _TABLE_START_BYTES)
 
 
+def _suffix(path: Path) -> str:
+    """What a name ends in, in small letters, without what says that the file is compressed."""
+    name = path.name.lower()
+    return Path(name.removesuffix(_PACKED_SUFFIX)).suffix
+
+
+def _stem(path: Path) -> str:
+    """A name without its endings."""
+    return Path(path.stem).stem if path.suffix.lower() == _PACKED_SUFFIX else path.stem
+
+
 def _start(path: Path, count: int) -> bytes:
+    """The first bytes of a file, or of what it holds where it is compressed."""
     try:
-        with path.open("rb") as stream:
+        with gzip.open(path) if path.suffix.lower() == _PACKED_SUFFIX else path.open("rb") as stream:
             return stream.read(count)
-    except OSError:
+    except (OSError, EOFError, zlib.error):
         return b""

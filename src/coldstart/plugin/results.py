@@ -5,6 +5,8 @@ ticked and merged is kept in its folder.
 """
 
 from collections.abc import Callable, Generator
+from contextlib import suppress
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -27,7 +29,8 @@ from qtpy.QtWidgets import (
 
 from coldstart.errors import ColdstartError
 from coldstart.io.class_picks import load_picks, save_picks
-from coldstart.io.opened_run import OpenedRun, open_run
+from coldstart.io.opened_run import open_run
+from coldstart.io.run_parts import RunPart, holds_runs, last_shown, remember_shown, run_parts
 from coldstart.params import AbInitioParams
 from coldstart.plugin.background import Garbage
 from coldstart.plugin.class_picker import ClassPicker, with_view
@@ -61,7 +64,8 @@ def show_run(viewer: "Viewer", folder: Path, *, on_parameters: OnParameters | No
     ----------
     viewer : Viewer
     folder : Path
-        Of the run. A panel of the same run that is open is replaced.
+        Of a run, or of several starts or jobs: what the starts agree on, or the first job, or what was looked at last;
+        the panel has the others to choose. A panel of the same folder that is open is replaced.
     on_parameters : callable, optional
         Called with the parameters of the run when the user wants them for the next one; by default they are loaded
         into the form, which is opened if need be.
@@ -98,7 +102,7 @@ def show_run_soon(
     """
     turns = Turns(viewer.window._qt_window)
 
-    def show(loaded: RunData | str) -> None:
+    def show(loaded: Opened | str) -> None:
         if not hasattr(viewer.window, "_qt_window"):  # closed meanwhile
             return
         if isinstance(loaded, str):
@@ -116,15 +120,26 @@ def show_run_soon(
 
 def run_layers(folder: Path) -> list[LayerData]:
     """The layers of a run as napari's tuples, for a reader without a viewer; errors as `show_run`."""
-    return _load(folder).layers
+    return _load(folder).data.layers
 
 
-def _load(folder: Path) -> RunData:
-    run = open_run(Path(folder))
-    return RunData(run, other_hand=load_picks(run.folder).other_hand)
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """What is shown of a folder: a run, and where the folder holds several, the parts to choose from."""
+
+    folder: Path
+    data: RunData
+    parts: tuple[RunPart, ...] = ()
 
 
-def _load_or_say(folder: Path) -> RunData | str:
+def _load(folder: Path) -> Opened:
+    folder = Path(folder)
+    parts = run_parts(folder) if holds_runs(folder) else ()
+    run = open_run(last_shown(folder, parts).path if parts else folder)
+    return Opened(folder, RunData(run, other_hand=load_picks(run.folder).other_hand), parts)
+
+
+def _load_or_say(folder: Path) -> Opened | str:
     """In a thread: the run, or what is wrong with it."""
     try:
         return _load(folder)
@@ -133,15 +148,17 @@ def _load_or_say(folder: Path) -> RunData | str:
 
 
 def _showing(
-    viewer: "Viewer", data: RunData, on_parameters: OnParameters | None
+    viewer: "Viewer", opened: Opened, on_parameters: OnParameters | None
 ) -> Generator[None, None, "ResultsPanel"]:
     """Show a run in steps, between which the window may answer."""
     if all(METADATA_KEY in layer.metadata for layer in viewer.layers):
         prepare_viewer(viewer)
     viewer.dims.ndisplay = 3
+    data = opened.data
     for other in open_panels(viewer):
-        if other.data.run.folder.path.resolve() == data.run.folder.path.resolve():
+        if other.opened.folder.resolve() == opened.folder.resolve():
             other.close_panel()
+            remove_layers_of(viewer, other.data.run.folder.path)
     remove_layers_of(viewer, data.run.folder.path)
     yield
     if len(data.layers) > len(data.run.maps):
@@ -153,9 +170,9 @@ def _showing(
         yield
         viewer.layers.append(made[-1])
     yield
-    panel = ResultsPanel(viewer, data, made, on_parameters)
+    panel = ResultsPanel(viewer, opened, made, on_parameters)
     yield
-    dock = viewer.window.add_dock_widget(panel, name=_panel_name(viewer, data.run), area="right", tabify=True)
+    dock = viewer.window.add_dock_widget(panel, name=_panel_name(viewer, opened.folder), area="right", tabify=True)
     dock.raise_()
     panel.fit_soon()
     return panel
@@ -193,20 +210,21 @@ def open_panels(viewer: "Viewer") -> list["ResultsPanel"]:
     return [widget for widget in viewer.window.dock_widgets.values() if isinstance(widget, ResultsPanel)]
 
 
-def _panel_name(viewer: "Viewer", run: OpenedRun) -> str:
+def _panel_name(viewer: "Viewer", folder: Path) -> str:
     """A name that no other panel has: two runs in folders of one name are told apart by the folders above."""
-    name = f"Results of {run.name}"
-    return name if name not in viewer.window.dock_widgets else f"Results of {run.folder.path.absolute()}"
+    name = f"Results of {folder.absolute().name}"
+    return name if name not in viewer.window.dock_widgets else f"Results of {folder.absolute()}"
 
 
 class ResultsPanel(QWidget):
     """What there is to say and to choose of a run, and the layers that belong to it: those of `data`, in its order."""
 
     def __init__(
-        self, viewer: "Viewer", data: RunData, layers: list["Layer"], on_parameters: OnParameters | None = None
+        self, viewer: "Viewer", opened: Opened, layers: list["Layer"], on_parameters: OnParameters | None = None
     ) -> None:
         super().__init__()
-        self._viewer, self.data = viewer, data
+        self._viewer, self.opened, self.data = viewer, opened, opened.data
+        data = opened.data
         self._on_parameters = on_parameters or partial(_load_into_form, viewer)
         picks = load_picks(data.run.folder)
         self.layers = RunLayers(viewer, data, layers, self)
@@ -217,6 +235,7 @@ class ResultsPanel(QWidget):
         self.picker = None if data.table is None else ClassPicker(data.run, data.table, picks)
         self.gallery = Gallery(PairMaker(data), self.layers.selected_rows)
         self.coloring = self._make_coloring(picks.coloring)
+        self.parts = self._make_parts()
         self.other_hand = QCheckBox("Other hand")
         self.other_hand.setToolTip("Show, and write, the mirror images of the maps and the poses that belong to them.")
         self.side_by_side = QCheckBox("Side by side")
@@ -258,7 +277,17 @@ class ResultsPanel(QWidget):
                 self.layers.color_by(box.currentText())
         return box
 
+    def _make_parts(self) -> QComboBox:
+        box = QComboBox()
+        box.setToolTip("Which of the runs in this folder is shown.")
+        box.addItems([part.title for part in self.opened.parts])
+        shown = self.data.run.folder.path.resolve()
+        box.setCurrentIndex(next((n for n, part in enumerate(self.opened.parts) if part.path.resolve() == shown), -1))
+        box.setVisible(bool(self.opened.parts))
+        return box
+
     def _connect(self) -> None:
+        self.parts.activated.connect(self._show_part)
         self.layers.on_selection(self.gallery.update_soon)
         self.coloring.currentTextChanged.connect(self._color)
         self.other_hand.toggled.connect(self._flip)
@@ -274,13 +303,14 @@ class ResultsPanel(QWidget):
         if self.layers.points is not None:
             tabs.addTab(self._particles_tab(), "Particles")
         layout = QVBoxLayout(self)
-        title = QLabel(f"<b>{self.data.run.name}</b>")
-        title.setToolTip(str(self.data.run.folder.path.absolute()))
+        title = QLabel(f"<b>{self.opened.folder.absolute().name}</b>")
+        title.setToolTip(str(self.opened.folder.absolute()))
         row = QHBoxLayout()
         row.addWidget(title, 1)
         row.addWidget(self.side_by_side)
         row.addWidget(self.other_hand)
         layout.addLayout(row)
+        layout.addWidget(self.parts)
         layout.addWidget(self.evolution)
         layout.addWidget(tabs, 1)
         self.setMinimumWidth(_WIDTH_PX)
@@ -295,6 +325,12 @@ class ResultsPanel(QWidget):
         layout.addLayout(row)
         layout.addWidget(self.gallery, 1)
         return tab
+
+    def _show_part(self, index: int) -> None:
+        """Show another run of the folder in the place of this one, now and the next time."""
+        with suppress(ColdstartError):  # a folder that may not be written begins with its first part the next time
+            remember_shown(self.opened.folder, self.opened.parts[index])
+        show_run_soon(self._viewer, self.opened.folder, on_parameters=self._on_parameters)
 
     def _color(self, coloring: str) -> None:
         self.layers.color_by(coloring)

@@ -10,20 +10,21 @@ from coldstart.plugin.run_control import State
 from coldstart.report.text import duration_text
 
 _VISIBLE: dict[State, tuple[str, ...]] = {
-    "idle": ("check", "run", "resume"),
+    "idle": ("check", "run", "resume", "open"),
     "running": ("pause", "stop"),
     "pausing": ("pause", "stop"),
     "stopping": ("pause", "stop"),
-    "paused": ("run", "resume", "stop"),
+    "paused": ("run", "resume", "stop", "open"),
 }
 _ERROR_COLOR = "#e05a5a"
-_TITLES = {"check": "Check", "run": "Run", "pause": "Pause", "resume": "Resume", "stop": "Stop"}
+_TITLES = {"check": "Check", "run": "Run", "pause": "Pause", "resume": "Resume", "stop": "Stop", "open": "Open run …"}
 _TIPS = {
     "check": "Look at the particles as a run would use them, and estimate time and memory",
     "run": "Reconstruct, with the parameters as they are",
     "pause": "Write a checkpoint after this iteration and leave the device; the run can go on even after a restart",
     "resume": "Go on with the run in the output folder from its checkpoint",
     "stop": "End the run and keep what it has: the particles are posed on the maps, and the results written",
+    "open": "Show the results of an earlier run: choose its folder, or that of several starts or numbers of classes",
 }
 
 

@@ -8,6 +8,7 @@ from coldstart.io.opened_run import OpenedRun
 from coldstart.io.particle_table import ParticleTable
 from coldstart.io.run_records import Summary
 from coldstart.model.shape import FLAT_RATIO
+from coldstart.model.starts import ConsensusRecord
 from coldstart.model.state import SAME_MAP
 from coldstart.report.text import duration_text, listed, percent_text, resolution_text
 
@@ -15,6 +16,8 @@ from coldstart.report.text import duration_text, listed, percent_text, resolutio
 def status_sentence(run: OpenedRun) -> str:
     """How the run ended, in a sentence or two."""
     summary = run.summary
+    if run.consensus is not None:
+        return run.consensus.verdict
     if summary is None:
         return "What became of this run is not known: its summary.json cannot be read."
     if summary.status == "running":
@@ -39,9 +42,22 @@ def facts(run: OpenedRun) -> list[tuple[str, str]]:
     found = [("Symmetry", summary.symmetry), ("Seed", str(summary.seed))]
     if summary.resolution_angstrom is not None:
         found.insert(0, ("Finest detail used", resolution_text(summary.resolution_angstrom)))
+    found = _consensus_facts(run.consensus) + found
     if summary.particles_used is not None:
         unused = f", {summary.particles_unused:,} unused" if summary.particles_unused else ""
         found.insert(0, ("Particles", f"{summary.particles_used:,} used{unused}"))
+    return found
+
+
+def _consensus_facts(record: ConsensusRecord | None) -> list[tuple[str, str]]:
+    if record is None:
+        return []
+    found = [("Starts", f"{len(record.starts)}, of which {record.agreeing} have this map")]
+    found.append(("Poses and figures", f"of start {record.best}, the best"))
+    if record.resolution_angstrom is not None:
+        found.append(("Maps agree to", resolution_text(record.resolution_angstrom)))
+    if record.poses_agreed is not None:
+        found.append(("Poses agreed on", percent_text(record.poses_agreed)))
     return found
 
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from napari.qt.threading import FunctionWorker, create_worker
 from napari.utils.notifications import show_error, show_info
 from qtpy.QtCore import QEvent, QSize, Qt, QTimer
-from qtpy.QtWidgets import QFrame, QScrollArea, QTabWidget, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QFileDialog, QFrame, QScrollArea, QTabWidget, QVBoxLayout, QWidget
 
 from coldstart.errors import ColdstartError
 from coldstart.io.run_paths import RunPaths
@@ -121,6 +121,7 @@ class ColdstartWidget(QWidget):
             "pause": self.control.pause,
             "resume": self._resume_run,
             "stop": self.control.stop,
+            "open": self._ask_and_open,
         }
         try:
             actions[button]()
@@ -198,6 +199,15 @@ class ColdstartWidget(QWidget):
 
         self.live.clear()
         show_run_soon(self._viewer, output, on_parameters=self._take_parameters, on_error=self._fail)
+
+    def _ask_and_open(self) -> None:
+        """Let the user choose the folder of an earlier run, and show it."""
+        from coldstart.plugin.results import show_run_soon
+
+        begin = self.setup.input.output.value() or self.setup.input.particles.value() or ""
+        folder = QFileDialog.getExistingDirectory(self, "Open the folder of a run", str(Path(begin).parent))
+        if folder:
+            show_run_soon(self._viewer, Path(folder), on_parameters=self._take_parameters, on_error=self._fail)
 
     def _take_parameters(self, params: AbInitioParams) -> None:
         self.setup.form.set_values(params.model_dump())
