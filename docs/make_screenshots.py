@@ -18,7 +18,7 @@ import napari
 import numpy as np
 from napari.utils.notifications import notification_manager
 from PIL import Image
-from qtpy.QtWidgets import QApplication
+from qtpy.QtWidgets import QApplication, QDialog
 
 from coldstart.demo.files import write_demo_set
 from coldstart.plugin.results import open_panels
@@ -36,6 +36,8 @@ PARAMETERS = {
     "final_iterations": 30,
     "max_resolution_angstrom": 16.0,
 }
+STARTS = {"classes": 1, "starts": 3, "initial_iterations": 40, "final_iterations": 25}
+SHOWN_OF_START = 30
 
 
 class Session:
@@ -79,6 +81,11 @@ class Session:
         self.press("run")
         self.wait(lambda: self.widget.control.state == "idle" and bool(notification_manager.records), 1.5)
 
+    def dismiss(self) -> None:
+        """Close the notifications."""
+        for dialog in self.widget.window().findChildren(QDialog):
+            dialog.close()
+
     def _go_on(self, seconds: float) -> None:
         QApplication.processEvents()
         time.sleep(seconds)
@@ -97,6 +104,7 @@ def main() -> None:
         session.fail()
         session.shoot("error")
 
+        session.dismiss()
         widget.setup.input.particles.set_value(session.particles)
         widget.setup.form.set_values(PARAMETERS)
         session.press("check")
@@ -108,7 +116,8 @@ def main() -> None:
         session.wait(lambda: len(widget._history) >= SHOWN_AT_ITERATION, 2.0)
         session.shoot("running")
 
-        session.wait(lambda: widget.control.state == "idle", 3.0)
+        session.wait(lambda: widget.control.state == "idle")
+        session.wait(lambda: bool(open_panels(session.viewer)), 3.0)
         session.shoot("done")
 
         panel = open_panels(session.viewer)[0]
@@ -117,9 +126,16 @@ def main() -> None:
 
         panel.tabs.setCurrentIndex(panel.tabs.count() - 1)
         panel.layers.points.selected_data = set(np.arange(0, 40, 5).tolist())
-        session.wait(lambda: True, 4.0)
+        session.wait(lambda: bool(panel.gallery.pairs), 2.0)
         session.shoot("particles")
 
+        panel.close_panel()
+        widget.setup.form.set_values(STARTS)
+        session.press("run")
+        session.wait(lambda: widget._history.part == 1 and len(widget._history.parts[1]) >= SHOWN_OF_START, 2.0)
+        session.shoot("starts")
+        widget.control.pause()
+        session.wait(lambda: not widget.control.is_active)
         session.viewer.close()
 
 

@@ -39,3 +39,19 @@ class ClusterError(ColdstartError):
 
 class RunSuspended(ColdstartError):
     """The run was left, as it was asked to, and can go on from its checkpoint; the message says how."""
+
+
+class ChangedInputError(ParticleFileError):
+    """A file that a run read has changed since.
+
+    Parameters
+    ----------
+    what : str
+        What has changed, as a sentence.
+    remedy : str
+        What to do about it in a terminal; a window has another remedy.
+    """
+
+    def __init__(self, what: str, remedy: str) -> None:
+        super().__init__(f"{what} {remedy}")
+        self.what = what

@@ -1,12 +1,14 @@
 """The parameters of a run, stated once: API, command line, `params.json` and the plugin's form all derive from here.
 
 A field carries its default, its range, a title, one sentence of help, and in `json_schema_extra` the group it is
-shown under and its unit. Defaults are CryoSPARC's wherever it has the parameter (docs/parameters.md names the pairs).
+shown under, its unit, and what a form calls it when it is left open. Defaults are CryoSPARC's wherever it has the
+parameter (docs/parameters.md names the pairs).
 """
 
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic.fields import FieldInfo
 
 COMMON = "Commonly adjusted"
 INPUT = "Input"
@@ -19,11 +21,12 @@ COMPUTE = "Device"
 GROUPS = (COMMON, INPUT, SCHEDULE, VOLUME, NOISE, SEARCH, COMPUTE)
 
 
-def _field(default: Any, title: str, description: str, group: str, unit: str = "", **limits: Any) -> Any:
+def _field(
+    default: Any, title: str, description: str, group: str, unit: str = "", *, left_open: str = "auto", **limits: Any
+) -> Any:
     """A pydantic field with this module's metadata."""
-    return Field(
-        default, title=title, description=description, json_schema_extra={"group": group, "unit": unit}, **limits
-    )
+    extra: dict[str, Any] = {"group": group, "unit": unit, "left_open": left_open}
+    return Field(default, title=title, description=description, json_schema_extra=extra, **limits)
 
 
 Fraction = Annotated[float, Field(gt=0, le=1)]
@@ -40,7 +43,12 @@ class AbInitioParams(BaseModel):
     # Commonly adjusted
     classes: int = _field(1, "Number of classes", "How many maps to reconstruct.", COMMON, ge=1, le=100)
     particles_to_use: int | None = _field(
-        None, "Particles to use", "Use only this many, from the beginning of the stack; all when empty.", COMMON, ge=1
+        None,
+        "Particles to use",
+        "Use only this many, from the beginning of the stack; all when empty.",
+        COMMON,
+        left_open="all",
+        ge=1,
     )
     initial_resolution_angstrom: float = _field(
         35.0, "Initial resolution", "Resolution at which the search starts.", COMMON, "Å", gt=0
@@ -94,7 +102,13 @@ class AbInitioParams(BaseModel):
 
     # Input
     pixel_size_angstrom: float | None = _field(
-        None, "Pixel size", "Pixel size of the stack, where its table or header lacks it or is wrong.", INPUT, "Å", gt=0
+        None,
+        "Pixel size",
+        "Pixel size of the stack, where its table or header lacks it or is wrong.",
+        INPUT,
+        "Å",
+        left_open="as in the file",
+        gt=0,
     )
     ctf: bool = _field(
         True,
@@ -226,7 +240,7 @@ class AbInitioParams(BaseModel):
         "all like the best one (all), share the work; 0/2 is device 0 in two parts; the best one when empty.",
         COMPUTE,
     )
-    threads: int | None = _field(None, "Threads", "CPU threads; all when empty.", COMPUTE, ge=1)
+    threads: int | None = _field(None, "Threads", "CPU threads; all when empty.", COMPUTE, left_open="all", ge=1)
 
     @model_validator(mode="after")
     def _consistent(self) -> "AbInitioParams":
@@ -240,3 +254,53 @@ class AbInitioParams(BaseModel):
         if self.class_similarity_start > self.class_similarity_end:
             raise ValueError("the class similarity must not start to fall after the iteration at which it has fallen")
         return self
+
+
+class RunPlan(BaseModel):
+    """How many runs are made with one set of parameters, which each of them has in a `params.json` of its own."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    most_classes: int | None = _field(
+        None,
+        "Compare up to",
+        "Several numbers run a job each on the same data, and a report compares them.",
+        COMMON,
+        "classes",
+        left_open="one number alone",
+        ge=1,
+        le=100,
+    )
+    starts: int = _field(
+        1,
+        "Number of starts",
+        "Start so many times, each with the next seed, leave the starts that fall behind, and compare the others: the "
+        "report says how far the map can be trusted.",
+        COMMON,
+        ge=1,
+    )
+
+    @model_validator(mode="after")
+    def _consistent(self) -> "RunPlan":
+        if self.starts > 1 and self.most_classes is not None:
+            raise ValueError("several starts take one number of classes: ask for 1 start, or for no more classes")
+        return self
+
+    def jobs(self, params: AbInitioParams) -> tuple[AbInitioParams, ...]:
+        """Parameters of a job for each number of classes, from that of the parameters to the largest one.
+
+        Raises
+        ------
+        ValueError
+            If the largest number is smaller than that of the parameters.
+        """
+        most = params.classes if self.most_classes is None else self.most_classes
+        if most < params.classes:
+            raise ValueError(f"{params.classes} classes up to {most} are none: ask for {params.classes} or more")
+        numbers = range(params.classes, most + 1)
+        return tuple(params.model_copy(update={"classes": number}) for number in numbers)
+
+
+def field_info(name: str) -> FieldInfo:
+    """A field of the parameters, or of the plan."""
+    return AbInitioParams.model_fields.get(name) or RunPlan.model_fields[name]

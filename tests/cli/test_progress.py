@@ -5,13 +5,12 @@ from rich.console import Console
 
 from coldstart.cli.progress import (
     LineFilter,
-    job_titles,
     jobs_display,
     progress_display,
     progress_line,
 )
 from coldstart.model.state import IterationStats, Phase, Snapshot
-from coldstart.report.progress import figures
+from coldstart.report.progress import figures, job_titles
 
 
 def stats(iteration: int, iterations: int = 1000, phase: Phase = "marching", seconds: float = 0.5) -> IterationStats:

@@ -1,5 +1,6 @@
 """Classes of a real run ticked, merged and discarded, and the table that comes of it."""
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -134,6 +135,26 @@ def test_a_refused_name_is_a_message(
     picker.write.click()
     assert own.read_bytes() == before
     assert ["is the table that the particles come from" in message for message in messages] == [True]
+
+
+def test_changed_input_is_refused_until_that_is_accepted_in_the_window(
+    qtbot: Any, run_copy: Path, monkeypatch: pytest.MonkeyPatch, messages: list[str]
+) -> None:
+    picker = make_picker(qtbot, run_copy, ClassPicks())
+    target = run_copy.parent / "kept.star"
+    inputs = json.loads((run_copy / "inputs.json").read_text())
+    inputs["files"][0]["bytes"] += 1
+    (run_copy / "inputs.json").write_text(json.dumps(inputs))
+    monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *_: (str(target), ""))
+    assert not picker.accept_changes.isVisibleTo(picker)
+    picker.write.click()
+    assert not target.exists()
+    assert "tick “Write though the input has changed”" in messages[-1]
+    assert "--accept" not in messages[-1]
+    assert picker.accept_changes.isVisibleTo(picker)
+    picker.accept_changes.setChecked(True)
+    picker.write.click()
+    assert len(table_of(target)) == 120
 
 
 def test_no_name_is_no_file(picker: ClassPicker, monkeypatch: pytest.MonkeyPatch, finished_run: Path) -> None:

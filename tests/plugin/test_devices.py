@@ -42,6 +42,21 @@ def test_devices_of_one_name_are_told_apart_by_number() -> None:
     assert [device_request(device, FOUND) for device in FOUND] == ["Fast card", "1", "2", "Old card"]
 
 
+def test_several_devices_are_put_together_by_their_numbers(editor: DeviceEditor) -> None:
+    editor.fill(FOUND, FOUND[0])
+    assert editor.several.isVisibleTo(editor)
+    first, _, third = editor.several.menu().actions()
+    first.setChecked(True)
+    assert editor.value() is None
+    third.setChecked(True)
+    assert editor.value() == "0,2"
+    assert editor.choice.currentText() == "2 devices: GPU, 3.0 GiB: Fast card; GPU, 3.0 GiB: Twin"
+    first.setChecked(False)
+    assert editor.value() is None
+    editor.fill(FOUND[:1], FOUND[0])
+    assert not editor.several.isVisibleTo(editor)
+
+
 def test_a_request_made_before_the_devices_are_known_is_kept(editor: DeviceEditor) -> None:
     editor.set_value("Fast card")
     assert editor.value() == "Fast card"

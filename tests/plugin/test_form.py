@@ -9,7 +9,7 @@ from qtpy.QtTest import QTest
 from qtpy.QtWidgets import QApplication
 
 from coldstart.errors import ParameterError
-from coldstart.params import AbInitioParams
+from coldstart.params import AbInitioParams, RunPlan
 from coldstart.plugin.editors import FieldEditor, SymmetryEditor
 from coldstart.plugin.form import ParameterForm, field_tooltip
 
@@ -161,3 +161,17 @@ def test_the_wheel_scrolls_the_form_and_changes_nothing(form: ParameterForm, qtb
     )
     QApplication.sendEvent(editor.widget.native, event)
     assert editor.value() == 1
+
+
+def test_the_plan_is_asked_for_beside_the_parameters(form: ParameterForm) -> None:
+    assert form.plan() == RunPlan()
+    form.set_values({"classes": 2, "most_classes": 4})
+    assert [job.classes for job in form.plan().jobs(form.params())] == [2, 3, 4]
+    form.set_values({"most_classes": 1})
+    with pytest.raises(ParameterError, match="2 classes up to 1 are none"):
+        form.plan()
+    form.set_values({"most_classes": 3, "starts": 4})
+    with pytest.raises(ParameterError, match="several starts take one number of classes"):
+        form.plan()
+    form.set_values({"most_classes": None})
+    assert form.plan() == RunPlan(starts=4)

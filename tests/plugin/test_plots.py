@@ -25,7 +25,7 @@ def history(classes: int, iterations: int = 3) -> list[IterationStats]:
 @pytest.mark.parametrize("classes", [1, 3])
 def test_resolution_samples_and_classes_are_charted(classes: int) -> None:
     figure = Figure()
-    draw_progress(figure, INK, history(classes))
+    draw_progress(figure, INK, [history(classes)])
     resolution, samples, last = figure.axes
     assert resolution.get_title("left") == "Resolution: 20.0 Å"
     assert list(resolution.lines[0].get_ydata()) == [1 / 30, 1 / 25, 1 / 20]
@@ -36,8 +36,20 @@ def test_resolution_samples_and_classes_are_charted(classes: int) -> None:
 
 def test_a_first_iteration_is_enough() -> None:
     figure = Figure()
-    draw_progress(figure, INK, history(1, 1))
+    draw_progress(figure, INK, [history(1, 1)])
     assert len(figure.axes) == 3
+
+
+def test_starts_are_charted_together() -> None:
+    figure = Figure()
+    second = [replace(stats, log_likelihood=float(stats.iteration)) for stats in history(1, 2)]
+    draw_progress(figure, INK, [history(1), second, []], 1)
+    resolution, samples, evidence = figure.axes
+    assert resolution.get_title("left") == "Resolution: 25.0 Å"
+    assert [len(line.get_xdata()) for line in samples.lines] == [3, 2, 0]
+    assert list(evidence.lines[1].get_ydata()) == [1.0, 1.5]
+    bold = [line.get_linewidth() for line in evidence.lines]
+    assert bold[1] > bold[0]
 
 
 def test_resolutions_on_an_axis_are_apart() -> None:

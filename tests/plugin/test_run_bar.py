@@ -56,3 +56,5 @@ def test_progress_counts_iterations_and_time(bar: RunBar) -> None:
     bar.show_iteration(STATS, 75.0)
     assert (bar.progress.value(), bar.progress.maximum()) == (3, 9)
     assert bar.progress.text() == "3 of at most 9, 1 min 15 s left"
+    bar.show_iteration(STATS, 75.0, "start 2 of 8")
+    assert bar.progress.text() == "start 2 of 8: 3 of at most 9, 1 min 15 s left in it"

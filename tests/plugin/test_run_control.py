@@ -22,13 +22,13 @@ def snapshot(iteration: int) -> Snapshot:
 def test_a_mailbox_keeps_every_figure_and_the_newest_map() -> None:
     mailbox = Mailbox()
     assert mailbox.take() is None
-    assert [mailbox.put(snapshot(number)) for number in (1, 2, 3)] == [True, False, False]
+    assert [mailbox.put(part, snapshot(number)) for part, number in ((0, 1), (0, 2), (1, 3))] == [True, False, False]
     news = mailbox.take()
     assert news is not None
-    assert [stats.iteration for stats in news.stats] == [1, 2, 3]
+    assert [(part, stats.iteration) for part, stats in news.iterations] == [(0, 1), (0, 2), (1, 3)]
     assert news.snapshot.volumes.max() == 3
     assert mailbox.take() is None
-    assert mailbox.put(snapshot(4))
+    assert mailbox.put(0, snapshot(4))
 
 
 @pytest.mark.parametrize(
@@ -46,7 +46,7 @@ def test_errors_of_every_kind_come_back_as_words(qtbot: Any, tmp_path: Path, err
 
     outcome = _outcome_of(qtbot, tmp_path, job)
     assert expected in outcome.error
-    assert (outcome.summary, outcome.suspended) == (None, False)
+    assert (outcome.ending, outcome.suspended) == ("", False)
 
 
 def test_a_suspended_run_waits(qtbot: Any, tmp_path: Path) -> None:
@@ -59,12 +59,12 @@ def test_a_suspended_run_waits(qtbot: Any, tmp_path: Path) -> None:
 def test_snapshots_reach_the_window_in_order(qtbot: Any, tmp_path: Path) -> None:
     def job(*, on_iteration: Any, **_: Any) -> Summary:
         for number in range(1, 200):
-            on_iteration(snapshot(number))
+            on_iteration(0, snapshot(number))
         return Summary("completed", 0)
 
     control = RunControl()
     seen: list[int] = []
-    control.news.connect(lambda news: seen.extend(stats.iteration for stats in news.stats))
+    control.news.connect(lambda news: seen.extend(stats.iteration for _, stats in news.iterations))
     control._launch(tmp_path, job)
     qtbot.waitUntil(lambda: control.state == "idle", timeout=60_000)
     assert seen == list(range(1, 200))

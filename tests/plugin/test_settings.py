@@ -6,12 +6,12 @@ from pathlib import Path
 import pytest
 
 from coldstart.errors import OutputError
-from coldstart.params import AbInitioParams
+from coldstart.params import AbInitioParams, RunPlan
 from coldstart.plugin.settings import Settings, load_settings, save_settings, settings_path
 
 
 def test_what_is_saved_is_loaded() -> None:
-    settings = Settings("/data/p.star", None, "/data/run", AbInitioParams(classes=4))
+    settings = Settings("/data/p.star", None, "/data/run", AbInitioParams(classes=4), RunPlan(starts=3))
     save_settings(settings)
     assert load_settings() == settings
     save_settings(Settings())

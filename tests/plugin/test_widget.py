@@ -10,8 +10,10 @@ from click.testing import CliRunner
 from napari.utils.notifications import notification_manager
 
 from coldstart.cli.main import main
+from coldstart.io.consensus_files import read_consensus
 from coldstart.io.results import RunFolder
 from coldstart.params import AbInitioParams
+from coldstart.plugin.run_control import RunControl
 from coldstart.plugin.widget import ColdstartWidget
 
 SHORT = {"initial_iterations": 8, "final_iterations": 4, "max_resolution_angstrom": 30.0, "seed": 3}
@@ -109,9 +111,10 @@ def test_pause_resume_and_stop(widget: ColdstartWidget, qtbot: Any, particles_pa
     wait_for(qtbot, widget, "idle")
     assert folder.load_summary().status == "stopped"
     assert (folder.path / "volume.mrc").is_file()
-    iterations = [stats.iteration for stats in widget._history if stats.phase != "posing"]
+    (history,) = widget._history.parts
+    iterations = [stats.iteration for stats in history if stats.phase != "posing"]
     assert iterations == list(range(1, len(iterations) + 1))
-    assert [stats.iteration for stats in folder.load_iterations()] == [stats.iteration for stats in widget._history]
+    assert [stats.iteration for stats in folder.load_iterations()] == [stats.iteration for stats in history]
 
 
 def test_a_closed_viewer_leaves_a_run_that_another_one_ends(
@@ -213,6 +216,7 @@ def test_parameters_that_contradict_each_other_cannot_be_run(widget: ColdstartWi
     assert not widget.bar.buttons["run"].isEnabled()
     assert "coarser than the initial one" in widget.bar.status.text()
     widget.setup.form.set_values({"max_resolution_angstrom": 9.0})
+    assert widget.bar.status.text() == ""
     assert widget.bar.buttons["run"].isEnabled()
 
 
@@ -240,3 +244,42 @@ def test_a_check_shows_what_the_particles_are(
     assert "32 px, 224 Å" in text
     assert "7 Å" in text
     assert "300 kV" in text
+
+
+def test_several_starts_and_numbers_of_classes_are_run_and_shown(
+    widget: ColdstartWidget, viewer: Any, qtbot: Any, particles_path: Path, tmp_path: Path
+) -> None:
+    fill(widget, particles_path, tmp_path / "starts", **SHORT, starts=2)
+    press(widget, "run")
+    wait_for(qtbot, widget, "idle")
+    assert read_consensus(tmp_path / "starts").verdict in widget.bar.status.text().replace("&#x27;", "'")
+    assert [bool(history) for history in widget._history.parts] == [True, True]
+    qtbot.waitUntil(lambda: [layer.name for layer in viewer.layers][:1] == ["starts map"], timeout=TIMEOUT_MS)
+
+    fill(widget, particles_path, tmp_path / "series", **SHORT, starts=1, classes=1, most_classes=2)
+    press(widget, "run")
+    qtbot.waitUntil(lambda: widget._history.part == 1, timeout=TIMEOUT_MS)
+    qtbot.waitUntil(lambda: len(widget.live.layers) == 2, timeout=TIMEOUT_MS)
+    press(widget, "pause")
+    wait_for(qtbot, widget, "paused")
+    press(widget, "resume")
+    wait_for(qtbot, widget, "idle")
+    assert "Done after the runs of 1 and 2 classes" in widget.bar.status.text()
+    for number in (1, 2):
+        assert RunFolder(tmp_path / "series" / f"classes_{number}").load_summary().status == "completed"
+
+
+def test_a_race_that_was_paused_goes_on_in_another_window(
+    widget: ColdstartWidget, qtbot: Any, particles_path: Path, tmp_path: Path
+) -> None:
+    fill(widget, particles_path, tmp_path / "starts", **SHORT, starts=2)
+    press(widget, "run")
+    qtbot.waitUntil(lambda: widget._history.part == 1, timeout=TIMEOUT_MS)
+    press(widget, "pause")
+    wait_for(qtbot, widget, "paused")
+    done = len(widget._history)
+    again = RunControl()
+    job = again.resume(tmp_path / "starts")
+    assert sum(map(len, job.histories)) == done
+    qtbot.waitUntil(lambda: again.state == "idle", timeout=TIMEOUT_MS)
+    assert len(read_consensus(tmp_path / "starts").starts) == 2

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from coldstart.api.merge import Groups, check_groups, merge_classes
-from coldstart.errors import OutputError, ParameterError, ParticleFileError
+from coldstart.errors import ChangedInputError, OutputError, ParameterError, ParticleFileError
 from coldstart.io.consensus_files import has_consensus, read_consensus
 from coldstart.io.cryosparc_files import read_dataset
 from coldstart.io.cryosparc_read import read_cryosparc_table
@@ -215,9 +215,9 @@ def _check_inputs(folder: RunFolder) -> None:
     inputs = read_inputs(folder.inputs_path)
     changed = [] if inputs is None else inputs.changes()
     if changed:
-        raise ParticleFileError(
-            f"{changes_text(changed)} The table would name images that are no longer those of the run: put back what "
-            "it read, or say --accept-changes."
+        raise ChangedInputError(
+            f"{changes_text(changed)} The table would name images that are no longer those of the run:",
+            "put back what it read, or say --accept-changes.",
         )
 
 

@@ -15,14 +15,14 @@ from pydantic.fields import FieldInfo
 from coldstart.cli.several import SeveralValues
 from coldstart.errors import ParameterError
 from coldstart.io.params_file import read_params_file
-from coldstart.params import AbInitioParams
+from coldstart.params import AbInitioParams, field_info
 from coldstart.presets import preset_of
 from coldstart.report.fields import field_choices, field_kind, refusals
 from coldstart.report.parameters import field_note, fields_by_group, value_text
 
 _UNIT_SUFFIXES = ("_angstrom", "_px", "_deg")
 _ALIASES = {"particles_to_use": ("-n",)}
-_SEVERAL = {"classes": "Several numbers run a job each on the same data, and a report compares them."}
+_SEVERAL = {"classes": field_info("most_classes").description}
 """Fields whose option takes several values, and what these do."""
 _METAVARS = {int: "INTEGER", float: "NUMBER", str: "TEXT"}
 

@@ -53,20 +53,6 @@ def _joined(separator: str, *texts: str) -> str:
     return separator.join(text for text in texts if text)
 
 
-def job_titles(classes: Sequence[int]) -> list[str]:
-    """What jobs with these numbers of classes are called: '3 classes, job 3 of 4'."""
-    counts = [f"{number} {'class' if number == 1 else 'classes'}" for number in classes]
-    return [f"{count}, job {place} of {len(counts)}" for place, count in enumerate(counts, 1)]
-
-
-HALF_TITLES = ("half 1 of 2", "half 2 of 2")
-
-
-def start_titles(starts: int) -> list[str]:
-    """What several starts are called: 'start 3 of 8'."""
-    return [f"start {number} of {starts}" for number in range(1, starts + 1)]
-
-
 @contextmanager
 def progress_display(console: Console | None = None) -> Iterator[ShowProgress]:
     """Give a function that shows each snapshot: as a live bar on a terminal, as plain lines elsewhere."""

@@ -9,8 +9,9 @@ import rich_click as click
 from coldstart.cli.cluster import cluster_options, cluster_request
 from coldstart.cli.interrupt import listen_to_signals
 from coldstart.cli.outcome import print_comparison, print_consensus, print_halves, print_outcome
-from coldstart.cli.progress import HALF_TITLES, job_titles, jobs_display, progress_display, start_titles
+from coldstart.cli.progress import jobs_display, progress_display
 from coldstart.params import AbInitioParams
+from coldstart.report.progress import HALF_TITLES, job_titles, start_titles
 
 
 @click.command(cls=click.RichCommand)

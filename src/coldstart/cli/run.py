@@ -12,11 +12,12 @@ from coldstart.cli.cluster import cluster_options, cluster_request
 from coldstart.cli.interrupt import listen_to_signals
 from coldstart.cli.options import merge_jobs, parameter_options
 from coldstart.cli.outcome import print_comparison, print_consensus, print_halves, print_outcome
-from coldstart.cli.progress import HALF_TITLES, job_titles, jobs_display, progress_display, start_titles
+from coldstart.cli.progress import jobs_display, progress_display
 from coldstart.cli.several import SeveralValuesCommand
 from coldstart.errors import ParameterError
-from coldstart.params import COMMON, INPUT, AbInitioParams
+from coldstart.params import COMMON, INPUT, AbInitioParams, field_info
 from coldstart.presets import PRESETS
+from coldstart.report.progress import HALF_TITLES, job_titles, start_titles
 
 if TYPE_CHECKING:
     from coldstart.api import OnCheck
@@ -60,11 +61,10 @@ if TYPE_CHECKING:
 @click.option(
     "--starts",
     type=click.IntRange(min=1),
-    default=1,
+    default=field_info("starts").default,
     metavar="INTEGER",
     panel=COMMON,
-    help="Start so many times, each with the next seed, leave the starts that fall behind, and compare the others: the "
-    "report says how far the map can be trusted. [default: 1]",
+    help=f"{field_info('starts').description} [default: {field_info('starts').default}]",
 )
 @click.option(
     "--halves",

@@ -21,10 +21,13 @@ class Activity:
         self._on_cancel = on_cancel
         self._bar: _Bar | None = None
 
-    def show(self, stats: IterationStats, seconds_left: float) -> None:
+    def show(self, stats: IterationStats, seconds_left: float, title: str = "") -> None:
         """Say how far the run is. napari lets other events in meanwhile: call this last, where nothing follows."""
         bar = self._bar = self._bar or _Bar(self._on_cancel, stats.iterations)
-        bar.set_description(f"coldstart, {stats.resolution_angstrom:.1f} Å, {duration_text(seconds_left)} left")
+        name = f"coldstart, {title}" if title else "coldstart"
+        if bar.total != stats.iterations or stats.iteration < bar.n:  # another part of the run
+            bar.reset(total=stats.iterations)
+        bar.set_description(f"{name}, {stats.resolution_angstrom:.1f} Å, {duration_text(seconds_left)} left")
         if bar is self._bar and stats.iteration > bar.n:  # it may have been closed, or have gone on
             bar.update(stats.iteration - bar.n)
 

@@ -27,7 +27,7 @@ from qtpy.QtWidgets import (
 )
 
 from coldstart.api import kept_particles, pick_particles
-from coldstart.errors import ColdstartError
+from coldstart.errors import ChangedInputError, ColdstartError
 from coldstart.io.class_picks import ClassPicks
 from coldstart.io.opened_run import OpenedRun
 from coldstart.io.particle_table import ParticleTable
@@ -65,6 +65,9 @@ class ClassPicker(QWidget):
         self.write_as = [self._make_choice(row) for row in range(len(self._classes))]
         self.min_posterior = self._make_least_posterior(picks)
         self.labels = self._make_labels(picks)
+        self.accept_changes = QCheckBox("Write though the input has changed")
+        self.accept_changes.setToolTip("The particle table or a stack is not what it was when the run began.")
+        self.accept_changes.setVisible(False)
         self.count = QLabel()
         self.count.setWordWrap(True)
         self.write = QPushButton("Write kept particles…")
@@ -136,6 +139,7 @@ class ClassPicker(QWidget):
             labels=picks.labels,
             merge=picks.merged,
             other_hand=self.other_hand,
+            accept_changes=self.accept_changes.isChecked(),
             overwrite=True,
         )
         return picked.picked
@@ -150,6 +154,9 @@ class ClassPicker(QWidget):
         path = Path(name) if name.endswith((".star", ".cs")) else Path(f"{name}.star")
         try:
             show_info(f"{self.write_to(path):,} particles written to {path}")
+        except ChangedInputError as error:
+            self.accept_changes.setVisible(True)
+            show_error(f"{error.what} put back what it read, or tick “{self.accept_changes.text()}”, and write again.")
         except ColdstartError as error:
             show_error(str(error))
 
@@ -240,6 +247,7 @@ class ClassPicker(QWidget):
             labels.addWidget(box)
         labels.addStretch()
         layout.addLayout(labels)
+        layout.addWidget(self.accept_changes)
         layout.addWidget(self.count)
         layout.addWidget(self.write)
 

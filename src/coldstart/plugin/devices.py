@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from qtpy.QtCore import QSignalBlocker
-from qtpy.QtWidgets import QComboBox, QSizePolicy
+from qtpy.QtWidgets import QMenu, QSizePolicy, QToolButton
 
 from coldstart.errors import DeviceError
-from coldstart.plugin.editors import Editor, ignore_stray_wheel
+from coldstart.plugin.editors import Editor, ElidedComboBox, ignore_stray_wheel
 from coldstart.report.text import bytes_text
 
 if TYPE_CHECKING:
@@ -18,14 +18,24 @@ if TYPE_CHECKING:
 
 
 class DeviceEditor(Editor):
-    """What to ask for, as `--device` takes it: part of a name, or a number; None for the best device."""
+    """What to ask for, as `--device` takes it: part of a name, or numbers; None for the best device.
+
+    Where there are several devices, a menu beside the list puts them together.
+    """
 
     def __init__(self) -> None:
         super().__init__()
-        self.choice = QComboBox()
+        self.choice = ElidedComboBox()
         self.choice.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
         ignore_stray_wheel(self.choice)
         self.row.addWidget(self.choice)
+        self.several = QToolButton()
+        self.several.setText("Several")
+        self.several.setToolTip("Share the work of each iteration among several devices; the result is the same.")
+        self.several.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)
+        self.several.setMenu(QMenu(self.several))
+        self.several.setVisible(False)
+        self.row.addWidget(self.several)
         self.choice.addItem("Best device", None)
         self.choice.currentIndexChanged.connect(lambda _: self.changed.emit())
 
@@ -37,7 +47,7 @@ class DeviceEditor(Editor):
     def set_value(self, value: str | None) -> None:
         """Choose what a request asks for; one that no listed device goes by is listed itself."""
         if self.choice.findData(value) < 0:
-            self.choice.addItem(f"As given: {value}", value)
+            self.choice.addItem(self._text_of(value), value)
         self.choice.setCurrentIndex(self.choice.findData(value))
 
     def fill(self, found: "Sequence[DeviceInfo]", best: "DeviceInfo | None") -> None:
@@ -50,8 +60,31 @@ class DeviceEditor(Editor):
                 self.choice.addItem(device_text(device), device_request(device, found))
                 if not device.usable:
                     self._disable_last(device.reason)
+            self._list_several([device for device in found if device.usable])
             self.set_value(wanted)
         self.choice.setToolTip(self.choice.currentText())
+
+    def _list_several(self, usable: "list[DeviceInfo]") -> None:
+        menu = self.several.menu()
+        menu.clear()
+        for device in usable:
+            action = menu.addAction(device_text(device))
+            action.setCheckable(True)
+            action.setData(device.index)
+            action.toggled.connect(self._put_together)
+        self.several.setVisible(len(usable) > 1)
+
+    def _put_together(self) -> None:
+        numbers = [str(action.data()) for action in self.several.menu().actions() if action.isChecked()]
+        self.set_value(",".join(numbers) if len(numbers) > 1 else None)
+
+    def _text_of(self, request: str | None) -> str:
+        """What a request asks for: the devices of its numbers, or the request as it is."""
+        listed = {str(action.data()): action.text() for action in self.several.menu().actions()}
+        numbers = [] if request is None else request.split(",")
+        if len(numbers) > 1 and all(number in listed for number in numbers):
+            return f"{len(numbers)} devices: {'; '.join(listed[number] for number in numbers)}"
+        return f"As given: {request}"
 
     def _disable_last(self, reason: str) -> None:
         item: Any = self.choice.model().item(self.choice.count() - 1)

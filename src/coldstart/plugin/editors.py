@@ -1,6 +1,6 @@
 """Widgets that edit one value each, and let nothing be entered that the parameters would refuse.
 
-What a field may be comes from `AbInitioParams`, by way of `report.fields`; magicgui makes the widgets.
+What a field may be comes from `params.py`, by way of `report.fields`; magicgui makes the widgets.
 """
 
 from decimal import Decimal
@@ -10,14 +10,26 @@ from typing import Any
 from magicgui.types import FileDialogMode
 from magicgui.widgets import CheckBox, FileEdit, create_widget
 from qtpy.QtCore import QEvent, QObject, Qt, Signal
-from qtpy.QtWidgets import QAbstractSpinBox, QComboBox, QHBoxLayout, QLabel, QSpinBox, QWidget
+from qtpy.QtGui import QPaintEvent
+from qtpy.QtWidgets import (
+    QAbstractSpinBox,
+    QComboBox,
+    QHBoxLayout,
+    QLabel,
+    QSpinBox,
+    QStyle,
+    QStyleOptionComboBox,
+    QStylePainter,
+    QWidget,
+)
 
-from coldstart.params import AbInitioParams
+from coldstart.params import field_info
 from coldstart.report.fields import FieldRange, field_choices, field_kind, field_range, is_optional
 from coldstart.report.parameters import field_note
 
 _WIDTH_PX = 116
 _NARROWEST_PX = 60
+_TEXT_MARGIN_PX = 10
 _LARGEST_INT = 2**53
 _LARGEST_FLOAT = 1e12
 _EXTRA_DECIMALS = 1
@@ -45,22 +57,36 @@ class Editor(QWidget):
         raise NotImplementedError
 
 
+class ElidedComboBox(QComboBox):
+    """A list whose current text ends in dots where there is no room for all of it."""
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        """Draw as any other list."""
+        painter, option = QStylePainter(self), QStyleOptionComboBox()
+        self.initStyleOption(option)
+        style, part = self.style(), QStyle.SubControl.SC_ComboBoxEditField
+        room = style.subControlRect(QStyle.ComplexControl.CC_ComboBox, option, part, self).width() - _TEXT_MARGIN_PX
+        option.currentText = self.fontMetrics().elidedText(option.currentText, Qt.TextElideMode.ElideRight, room)
+        painter.drawComplexControl(QStyle.ComplexControl.CC_ComboBox, option)
+        painter.drawControl(QStyle.ControlElement.CE_ComboBoxLabel, option)
+
+
 class FieldEditor(Editor):
-    """The editor of a field: a number, a choice, a text or a tick, with its unit, and "auto" where it may be left open.
+    """The editor of a field: a number, a choice, a text or a tick, with its unit, and a tick where it may be left open.
 
     Parameters
     ----------
     name : str
-        Field of `AbInitioParams`.
+        Field of `AbInitioParams` or `RunPlan`.
     """
 
     def __init__(self, name: str) -> None:
         super().__init__()
         self._kind, self._range = field_kind(name), field_range(name)
-        default = AbInitioParams.model_fields[name].default
+        default = field_info(name).default
         self._decimals = _DECIMALS_WITHOUT_DEFAULT if default is None else _decimals(default) + _EXTRA_DECIMALS
         self._exact: tuple[Any, Any] | None = None
-        self.auto = CheckBox(text="auto", value=True) if is_optional(name) else None
+        self.auto = CheckBox(text=field_note(name, "left_open"), value=True) if is_optional(name) else None
         if self.auto is not None:
             self.row.addWidget(self.auto.native)
             self.auto.changed.connect(self._auto_changed)

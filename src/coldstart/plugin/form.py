@@ -1,4 +1,7 @@
-"""The form of the parameters: a row for every field of `AbInitioParams`, the common ones first, the others folded."""
+"""The form of the parameters: a row for every field of `AbInitioParams`, the common ones first, the others folded.
+
+The fields of `RunPlan` stand behind those of the common ones that they go with.
+"""
 
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -11,7 +14,7 @@ from qtpy.QtWidgets import QFormLayout, QFrame, QLabel, QVBoxLayout, QWidget
 from superqt import QCollapsible
 
 from coldstart.errors import ParameterError
-from coldstart.params import COMMON, COMPUTE, INPUT, AbInitioParams
+from coldstart.params import COMMON, COMPUTE, INPUT, AbInitioParams, RunPlan, field_info
 from coldstart.plugin.devices import DeviceEditor
 from coldstart.plugin.editors import Editor, FieldEditor, PathEditor, SymmetryEditor
 from coldstart.report.fields import allowed_values, refusals
@@ -19,6 +22,8 @@ from coldstart.report.parameters import fields_by_group, value_text
 
 _WITH_THE_INPUT = ("pixel_size_angstrom", "ctf")
 _WITH_THE_COMMON = ("device",)
+_PLANNED = {"classes": "most_classes", "seed": "starts"}
+"""Common field -> field of the plan that stands behind it."""
 _TITLES = {INPUT: "Images", COMPUTE: "Processor"}
 """Of groups whose main part is shown with the input or with the common fields."""
 _LABEL_WIDTH_PX = 160
@@ -36,19 +41,22 @@ class ParameterForm(QWidget):
     def __init__(self) -> None:
         super().__init__()
         self.editors: dict[str, Editor] = {name: _make_editor(name) for name in AbInitioParams.model_fields}
-        self._labels: dict[str, QLabel] = {name: _make_label(name) for name in self.editors}
+        self.plan_editors: dict[str, Editor] = {name: FieldEditor(name) for name in RunPlan.model_fields}
+        self._all = {**self.editors, **self.plan_editors}
+        self._labels: dict[str, QLabel] = {name: _make_label(name) for name in self._all}
         groups = fields_by_group()
         self.input_rows = self._rows(_WITH_THE_INPUT)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
-        layout.addWidget(self._rows((*groups.pop(COMMON), *_WITH_THE_COMMON)))
+        common = [row for name in groups.pop(COMMON) for row in (name, _PLANNED.get(name, "")) if row]
+        layout.addWidget(self._rows((*common, *_WITH_THE_COMMON)))
         self.folded = folded_section("Advanced")
         for group, names in groups.items():
             section = folded_section(_TITLES.get(group, group))
             section.addWidget(self._rows(name for name in names if name not in _WITH_THE_INPUT + _WITH_THE_COMMON))
             self.folded.addWidget(section)
         layout.addWidget(self.folded)
-        for editor in self.editors.values():
+        for editor in self._all.values():
             editor.changed.connect(self._changed)
 
     @property
@@ -63,10 +71,10 @@ class ParameterForm(QWidget):
         return {name: editor.value() for name, editor in self.editors.items()}
 
     def set_values(self, values: Mapping[str, Any]) -> None:
-        """Show these values, and leave the other fields as they are."""
+        """Show these values, of parameters or of the plan, and leave the other fields as they are."""
         with QSignalBlocker(self):
             for name, value in values.items():
-                self.editors[name].set_value(value)
+                self._all[name].set_value(value)
         self._changed()
 
     def params(self) -> AbInitioParams:
@@ -82,18 +90,36 @@ class ParameterForm(QWidget):
         except ValidationError as error:
             raise ParameterError(refusals(error, field_title, "the form")) from None
 
+    def plan(self) -> RunPlan:
+        """How many runs are asked for.
+
+        Raises
+        ------
+        ParameterError
+            If that contradicts itself or the parameters.
+        """
+        values = {name: editor.value() for name, editor in self.plan_editors.items()}
+        try:
+            plan = RunPlan.model_validate(values)
+            plan.jobs(self.params())
+        except ValidationError as error:
+            raise ParameterError(refusals(error, field_title, "the form")) from None
+        except ValueError as error:
+            raise ParameterError(str(error)) from None
+        return plan
+
     def _rows(self, names: Iterable[str]) -> QWidget:
         rows = QWidget()
         layout = form_layout(rows)
         for name in names:
-            layout.addRow(self._labels[name], self.editors[name])
+            layout.addRow(self._labels[name], self._all[name])
         return rows
 
     def _changed(self) -> None:
         """Set what differs from its default in bold, and say that something changed."""
-        for name, editor in self.editors.items():
+        for name, editor in self._all.items():
             font = self._labels[name].font()
-            font.setBold(editor.value() != AbInitioParams.model_fields[name].default)
+            font.setBold(editor.value() != field_info(name).default)
             self._labels[name].setFont(font)
         self.changed.emit()
 
@@ -133,12 +159,12 @@ def folded_section(title: str) -> QCollapsible:
 
 def field_title(name: str) -> str:
     """The title of a field."""
-    return str(AbInitioParams.model_fields[name].title)
+    return str(field_info(name).title)
 
 
 def field_tooltip(name: str) -> str:
     """What a field does, what it may be, and what it is by default."""
-    field = AbInitioParams.model_fields[name]
+    field = field_info(name)
     default = "" if field.default is None else f"Default: {value_text(name, field.default)}."
     allowed = allowed_values(name)
     return f"<p>{field.description}</p><p>{allowed[0].upper()}{allowed[1:]}. {default}</p>"

@@ -35,6 +35,7 @@ class RunBar(QWidget):
 
     def __init__(self) -> None:
         super().__init__()
+        self._is_error = False
         self.status = QLabel()
         self.status.setWordWrap(True)
         self.status.setTextFormat(Qt.TextFormat.RichText)
@@ -76,13 +77,20 @@ class RunBar(QWidget):
         self.progress.setRange(0, 0)
         self.progress.setFormat("")
 
-    def show_iteration(self, stats: IterationStats, seconds_left: float) -> None:
-        """How far the run is."""
+    def show_iteration(self, stats: IterationStats, seconds_left: float, title: str = "") -> None:
+        """How far the run is, or the part of it that has a title."""
         self.progress.setRange(0, stats.iterations)
         self.progress.setValue(stats.iteration)
-        self.progress.setFormat(f"{stats.iteration} of at most {stats.iterations}, {duration_text(seconds_left)} left")
+        text = f"{stats.iteration} of at most {stats.iterations}, {duration_text(seconds_left)} left"
+        self.progress.setFormat(f"{title}: {text} in it" if title else text)
+
+    def forget_error(self) -> None:
+        """Say no more what was wrong: something has been done about it."""
+        if self._is_error:
+            self.say("")
 
     def say(self, text: str, *, is_error: bool = False) -> None:
         """A sentence or two above the bar."""
+        self._is_error = is_error
         mark = f"<span style='color:{_ERROR_COLOR}'>✖</span> " if is_error else ""
         self.status.setText(mark + html.escape(text).replace("\n", "<br>").replace("  ", "&nbsp; "))

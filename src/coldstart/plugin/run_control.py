@@ -17,21 +17,20 @@ from dataclasses import dataclass
 from functools import partial
 from importlib import import_module
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 from napari.qt.threading import FunctionWorker, create_worker
 from qtpy.QtCore import QObject, Signal
 
 from coldstart.errors import ColdstartError, ParticleFileError, RunSuspended
-from coldstart.io.run_records import Summary
 from coldstart.model.check_report import CheckReport
 from coldstart.model.state import IterationStats, Snapshot
-from coldstart.params import AbInitioParams
 from coldstart.plugin.background import Garbage
+from coldstart.plugin.run_jobs import Job, RunJob, left_job, new_job
+from coldstart.plugin.run_words import ending_text
+from coldstart.plugin.setup_page import RunRequest
 
 State = Literal["idle", "running", "pausing", "stopping", "paused"]
-Job = Callable[..., Summary]
-
 _WINDOW_MODULES = ("scipy.ndimage", "scipy.spatial")
 """What napari loads with its first layer and its first view in three dimensions, in the window's thread."""
 
@@ -48,8 +47,8 @@ class Outcome:
     ----------
     output : Path
         Its folder.
-    summary : Summary or None
-        None where there is no result.
+    ending : str
+        How it ended, in words; empty where there is no result.
     suspended : bool
         Whether it waits in its checkpoint.
     error : str
@@ -57,16 +56,16 @@ class Outcome:
     """
 
     output: Path
-    summary: Summary | None = None
+    ending: str = ""
     suspended: bool = False
     error: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class News:
-    """What has happened since the last look: the figures of each iteration, and the latest maps."""
+    """What has happened since the last look: part and figures of each iteration, and the latest maps."""
 
-    stats: tuple[IterationStats, ...]
+    iterations: tuple[tuple[int, IterationStats], ...]
     snapshot: Snapshot
 
 
@@ -75,14 +74,14 @@ class Mailbox:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._stats: list[IterationStats] = []
+        self._iterations: list[tuple[int, IterationStats]] = []
         self._snapshot: Snapshot | None = None
 
-    def put(self, snapshot: Snapshot) -> bool:
-        """Leave a snapshot; True if the mailbox was empty, so that somebody has to be told."""
+    def put(self, part: int, snapshot: Snapshot) -> bool:
+        """Leave a snapshot of a part of the run; True if the mailbox was empty, so that somebody has to be told."""
         with self._lock:
             was_empty = self._snapshot is None
-            self._stats.append(snapshot.stats)
+            self._iterations.append((part, snapshot.stats))
             self._snapshot = snapshot
             return was_empty
 
@@ -91,8 +90,8 @@ class Mailbox:
         with self._lock:
             if self._snapshot is None:
                 return None
-            news = News(tuple(self._stats), self._snapshot)
-            self._stats, self._snapshot = [], None
+            news = News(tuple(self._iterations), self._snapshot)
+            self._iterations, self._snapshot = [], None
             return news
 
 
@@ -131,26 +130,27 @@ class RunControl(QObject):
         """Whether a thread is at work."""
         return self._worker is not None
 
-    def start(
-        self,
-        particles_path: Path,
-        output: Path,
-        params: AbInitioParams,
-        *,
-        data_root: Path | None = None,
-        despite_errors: bool = False,
-    ) -> None:
-        """Run these particles into a new folder, once a quick check has found no error, or in spite of it."""
-        on_check = partial(_judge_check, self.checked.emit, despite_errors=despite_errors)
+    def start(self, request: RunRequest, *, despite_errors: bool = False) -> RunJob:
+        """Run what is asked for, once a quick check has found no error, or in spite of it."""
+        job = new_job(request, partial(_judge_check, self.checked.emit, despite_errors=despite_errors))
         self._stop.clear()
-        self._launch(output, _run, particles_path, output, params, data_root=data_root, on_check=on_check)
+        self._launch(job.output, job.run)
+        return job
 
-    def resume(self, output: Path | None = None) -> None:
-        """Go on with the paused run, or with one that was left in a folder."""
+    def resume(self, output: Path | None = None) -> RunJob:
+        """Go on with the paused run, or with one that was left in a folder.
+
+        Raises
+        ------
+        OutputError
+            If there is nothing to go on with, or it cannot be read.
+        """
         output = output or self.output
         assert output is not None
+        job = left_job(output)
         self._stop.clear()
-        self._launch(output, _resume, output)
+        self._launch(output, job.run)
+        return job
 
     def pause(self) -> None:
         """Write a checkpoint after this iteration, and leave the device free until the run is resumed."""
@@ -167,11 +167,11 @@ class RunControl(QObject):
             self._suspend.clear()
             self._enter("stopping")
 
-    def _launch(self, output: Path, job: Job, *arguments: Any, **keywords: Any) -> None:
+    def _launch(self, output: Path, job: Job) -> None:
         self.output, self._mailbox = output, Mailbox()
         self._suspend.clear()
         Garbage.freeze()
-        task = _Task(output, job, arguments, keywords, self._mailbox, self._arrived.emit, self._stop, self._suspend)
+        task = _Task(output, job, self._mailbox, self._arrived.emit, self._stop, self._suspend)
         worker = create_worker(task, _start_thread=False)
         task.is_abandoned = lambda: worker.abort_requested
         worker.returned.connect(self._finish)
@@ -222,20 +222,6 @@ def load_run_modules() -> None:
         import_module(name)
 
 
-def _run(*arguments: Any, **keywords: Any) -> Summary:
-    """`run_job`, whose import takes a second: it is left to the thread."""
-    from coldstart.api import run_job
-
-    return run_job(*arguments, **keywords)
-
-
-def _resume(*arguments: Any, **keywords: Any) -> Summary:
-    """`resume_job`, likewise."""
-    from coldstart.api import resume_job
-
-    return resume_job(*arguments, **keywords)
-
-
 class _Task:
     """What the thread does; napari shows its text where it asks whether to close."""
 
@@ -243,15 +229,13 @@ class _Task:
         self,
         output: Path,
         job: Job,
-        arguments: tuple[Any, ...],
-        keywords: dict[str, Any],
         mailbox: Mailbox,
         notify: Callable[[], None],
         stop: threading.Event,
         suspend: threading.Event,
     ) -> None:
-        self._output, self._job, self._arguments, self._keywords = output, job, arguments, keywords
-        self._mailbox, self._notify, self._stop, self._suspend = mailbox, notify, stop, suspend
+        self._output, self._job, self._mailbox = output, job, mailbox
+        self._notify, self._stop, self._suspend = notify, stop, suspend
         self.is_abandoned: Callable[[], bool] = lambda: False
 
     def __str__(self) -> str:
@@ -259,9 +243,7 @@ class _Task:
 
     def __call__(self) -> Outcome:
         try:
-            summary = self._job(
-                *self._arguments,
-                **self._keywords,
+            result = self._job(
                 on_iteration=self._hand_over,
                 should_stop=self._stop.is_set,
                 should_suspend=lambda: self._suspend.is_set() or self.is_abandoned(),
@@ -273,10 +255,10 @@ class _Task:
         except Exception as error:  # a fault of the program: the user gets words, the log the traceback
             _LOGGER.exception("the run in %s failed", self._output)
             return Outcome(self._output, error=unexpected_text(error))
-        return Outcome(self._output, summary)
+        return Outcome(self._output, ending_text(result))
 
-    def _hand_over(self, snapshot: Snapshot) -> None:
-        if self._mailbox.put(snapshot):
+    def _hand_over(self, part: int, snapshot: Snapshot) -> None:
+        if self._mailbox.put(part, snapshot):
             try:
                 self._notify()
             except RuntimeError:  # the window is gone, and with it the receiver

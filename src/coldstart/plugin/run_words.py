@@ -1,5 +1,6 @@
 """A run in words: what its summary says, for the results panel."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from html import escape
 
@@ -32,6 +33,27 @@ def status_sentence(run: OpenedRun) -> str:
         return f"Stopped after{iterations or ' some iterations'}{_cost(summary)}; the results are those of that moment."
     converged = ", the map having converged," if summary.converged else ""
     return f"Completed{iterations}{converged}{_cost(summary)}."
+
+
+def ending_text(result: Summary | ConsensusRecord | Sequence[Summary]) -> str:
+    """How a run, several starts or several jobs ended, in a sentence or two."""
+    if isinstance(result, ConsensusRecord):
+        return result.verdict
+    if isinstance(result, Summary):
+        return _run_ending(result)
+    numbers = listed([len(summary.classes) for summary in result])
+    verb = "Stopped" if any(summary.status == "stopped" for summary in result) else "Done"
+    return f"{verb} after the runs of {numbers} classes; report.html compares them."
+
+
+def _run_ending(summary: Summary) -> str:
+    verb = "Stopped" if summary.status == "stopped" else "Done"
+    converged = ", the maps having converged" if summary.converged else ""
+    text = f"{verb} after {summary.iterations} iterations{converged}, in {duration_text(summary.wall_seconds or 0.0)}."
+    resolutions = [
+        "noise" if entry.is_noise else resolution_text(entry.resolution_angstrom) for entry in summary.classes
+    ]
+    return f"{text} Halves agree to {', '.join(resolutions)}."
 
 
 def facts(run: OpenedRun) -> list[tuple[str, str]]:

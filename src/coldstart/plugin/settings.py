@@ -16,7 +16,7 @@ from pydantic import ValidationError
 
 from coldstart.errors import OutputError
 from coldstart.io.files import write_text_atomically
-from coldstart.params import AbInitioParams
+from coldstart.params import AbInitioParams, RunPlan
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,12 +30,14 @@ class Settings:
     output : str or None
         Folder of the last run.
     params : AbInitioParams
+    plan : RunPlan
     """
 
     particles: str | None = None
     data_root: str | None = None
     output: str | None = None
     params: AbInitioParams = field(default_factory=AbInitioParams)
+    plan: RunPlan = field(default_factory=RunPlan)
 
 
 def settings_path() -> Path:
@@ -49,7 +51,8 @@ def load_settings() -> Settings:
     try:
         record = json.loads(settings_path().read_text(encoding="utf-8"))
         params = AbInitioParams.model_validate(record["params"])
-        return Settings(**_texts(record), params=params)
+        plan = RunPlan.model_validate(record.get("plan", {}))
+        return Settings(**_texts(record), params=params, plan=plan)
     except (OSError, ValueError, KeyError, TypeError, ValidationError):
         return Settings()
 
@@ -68,6 +71,7 @@ def save_settings(settings: Settings) -> None:
         "data_root": settings.data_root,
         "output": settings.output,
         "params": settings.params.model_dump(mode="json"),
+        "plan": settings.plan.model_dump(mode="json"),
     }
     try:
         path.parent.mkdir(parents=True, exist_ok=True)

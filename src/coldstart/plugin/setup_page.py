@@ -11,7 +11,7 @@ from qtpy.QtWidgets import QComboBox, QFileDialog, QHBoxLayout, QPushButton, QSi
 
 from coldstart.errors import ColdstartError, ParameterError, ParticleFileError
 from coldstart.io.params_file import read_params_file, write_params_file
-from coldstart.params import AbInitioParams
+from coldstart.params import AbInitioParams, RunPlan
 from coldstart.plugin.editors import ignore_stray_wheel
 from coldstart.plugin.form import ParameterForm, field_title, form_layout, row_label
 from coldstart.plugin.input_section import InputSection
@@ -33,6 +33,7 @@ class RunRequest:
     output: Path
     data_root: Path | None
     params: AbInitioParams
+    plan: RunPlan
 
 
 class SetupPage(QWidget):
@@ -84,12 +85,13 @@ class SetupPage(QWidget):
             self.input.suggest_output()
             output = self.input.output.value()
         root = self.input.data_root.value()
-        return RunRequest(Path(particles), Path(str(output)), None if root is None else Path(root), self.form.params())
+        data_root = None if root is None else Path(root)
+        return RunRequest(Path(particles), Path(str(output)), data_root, self.form.params(), self.form.plan())
 
     def problem(self) -> str:
         """What speaks against a run of these parameters; empty where nothing does."""
         try:
-            self.form.params()
+            self.form.plan()
         except ParameterError as error:
             return str(error)
         return ""
@@ -103,11 +105,12 @@ class SetupPage(QWidget):
             As `request`.
         """
         of = self.input
-        return Settings(of.particles.value(), of.data_root.value(), of.output.value(), self.form.params())
+        paths = of.particles.value(), of.data_root.value(), of.output.value()
+        return Settings(*paths, self.form.params(), self.form.plan())
 
     def apply(self, settings: Settings) -> None:
         """Show what was remembered; the output is suggested anew where that of last time is taken."""
-        self.form.set_values(settings.params.model_dump())
+        self.form.set_values({**settings.params.model_dump(), **settings.plan.model_dump()})
         self.input.data_root.set_value(settings.data_root)
         self.input.output.set_value(settings.output)
         self.input.particles.set_value(settings.particles)

@@ -6,6 +6,7 @@ It puts the parts together, and keeps what can be pressed true to the state of t
 import logging
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,10 +16,7 @@ from qtpy.QtCore import QEvent, QSize, Qt, QTimer
 from qtpy.QtWidgets import QFileDialog, QFrame, QScrollArea, QTabWidget, QVBoxLayout, QWidget
 
 from coldstart.errors import ColdstartError
-from coldstart.io.run_paths import RunPaths
-from coldstart.io.run_records import Summary
 from coldstart.model.check_report import CheckReport
-from coldstart.model.state import IterationStats
 from coldstart.params import AbInitioParams
 from coldstart.plugin.activity import Activity
 from coldstart.plugin.background import background
@@ -38,10 +36,11 @@ from coldstart.plugin.run_control import (
     load_window_modules,
     unexpected_text,
 )
+from coldstart.plugin.run_history import RunHistory
+from coldstart.plugin.run_jobs import RunJob, can_go_on
 from coldstart.plugin.settings import Settings, load_settings, save_settings
 from coldstart.plugin.setup_page import RunRequest, SetupPage
-from coldstart.report.progress import TimeLeft, figures
-from coldstart.report.text import duration_text, resolution_text
+from coldstart.report.progress import figures
 
 if TYPE_CHECKING:
     from napari.viewer import Viewer
@@ -77,8 +76,8 @@ class ColdstartWidget(QWidget):
         layout.addWidget(self.tabs)
         layout.addWidget(self.bar)
         self.setMinimumWidth(_WIDTH_PX)
-        self._history: list[IterationStats] = []
-        self._left = TimeLeft()
+        self._history = RunHistory()
+        self._classes: tuple[int, ...] = ()
         self._checker: FunctionWorker | None = None
         self._remember_later = QTimer(self)
         self._remember_later.setSingleShot(True)
@@ -103,6 +102,7 @@ class ColdstartWidget(QWidget):
         return bool(super().event(event))
 
     def _connect(self) -> None:
+        self.setup.changed.connect(self.bar.forget_error)
         self.setup.changed.connect(self._refresh)
         self.bar.pressed.connect(self._press)
         self.control.state_changed.connect(self._refresh)
@@ -132,53 +132,42 @@ class ColdstartWidget(QWidget):
         """Say what is wrong: in a notification, which shows a line of it, and in full where it was asked for."""
         show_error(text)
         self.bar.say(text, is_error=True)
-        if not self._history and self.tabs.currentIndex() == _PROGRESS_PAGE:
+        if not len(self._history) and self.tabs.currentIndex() == _PROGRESS_PAGE:
             self.tabs.setCurrentIndex(_CHECK_PAGE if self.check.despite_errors.isVisibleTo(self.check) else _SETUP_PAGE)
 
     def _start_run(self) -> None:
         request = self.setup.request()
-        despite_errors = self.check.despite_errors.isChecked()
-        self._begin(request.params.classes, [])
-        self.control.start(
-            request.particles,
-            request.output,
-            request.params,
-            data_root=request.data_root,
-            despite_errors=despite_errors,
-        )
+        self._begin(self.control.start(request, despite_errors=self.check.despite_errors.isChecked()))
 
     def _resume_run(self) -> None:
-        from coldstart.io.results import RunFolder  # and with it SciPy, which opening the widget can do without
-
         output = self._resumable()
         assert output is not None
-        if output != self.control.output or self.control.state != "paused":
-            folder = RunFolder(output)
-            self._begin(folder.load_params().classes, list(folder.load_iterations()))
-        self.control.resume(output)
+        goes_on = output == self.control.output and self.control.state == "paused"
+        job = self.control.resume(output)
+        if not goes_on:
+            self._begin(job)
 
-    def _begin(self, classes: int, history: list[IterationStats]) -> None:
-        self.live.begin(classes)
+    def _begin(self, job: RunJob) -> None:
+        self._classes = job.classes
+        self._history = RunHistory(job.titles, job.histories)
+        self.live.begin(job.classes[0], job.titles[0])
         self.plots.clear()
-        self._history, self._left = history, TimeLeft()
         self.bar.wait_for_first()
         self.bar.say("Reading and preparing the images …")
         self.tabs.setCurrentIndex(_PROGRESS_PAGE)
 
     def _take_news(self, news: News) -> None:
         """Show what the run has done since last time."""
-        first = news.stats[0]
-        if first.phase != "posing":  # a run that was killed does its last iterations again
-            self._history = [stats for stats in self._history if stats.iteration < first.iteration]
-        self._history += news.stats
-        for stats in news.stats:
-            seconds_left = self._left.after(stats)
-        self.bar.show_iteration(stats, seconds_left)
+        history = self._history
+        for part, stats in news.iterations:
+            history.add(part, stats)
+        part, stats = news.iterations[-1]
+        self.bar.show_iteration(stats, history.seconds_left, history.title)
         self.bar.say(figures(stats))
+        self.live.begin_part(self._classes[part], history.title)
         self.live.show(news.snapshot)
-        history = tuple(self._history)
-        self.plots.show_figure(lambda figure, ink: draw_progress(figure, ink, history))
-        self.activity.show(stats, seconds_left)
+        self.plots.show_figure(partial(draw_progress, parts=history.begun(), current=part))
+        self.activity.show(stats, history.seconds_left, history.title)
 
     def _take_outcome(self, outcome: Outcome) -> None:
         self.activity.close()
@@ -187,8 +176,8 @@ class ColdstartWidget(QWidget):
             self._fail(outcome.error)
         elif outcome.suspended:
             self.bar.say(f"Paused. The run waits in {outcome.output}, and can go on even after a restart.")
-        elif outcome.summary is not None:
-            self.bar.say(f"{ending_text(outcome.summary)} The results are in {outcome.output}.")
+        elif outcome.ending:
+            self.bar.say(f"{outcome.ending} The results are in {outcome.output}.")
             self._show_results(outcome.output)
         self.setup.input.suggest_output()
         self._refresh()
@@ -214,6 +203,7 @@ class ColdstartWidget(QWidget):
 
     def _start_check(self) -> None:
         request = self.setup.request()
+        self.bar.forget_error()
         self.check.say("Looking at the particles …")
         self.tabs.setCurrentIndex(_CHECK_PAGE)
         self._checker = create_worker(_check, request, _start_thread=False)
@@ -242,7 +232,7 @@ class ColdstartWidget(QWidget):
         if self.control.state == "paused":
             return self.control.output
         chosen = self.setup.input.output.value()
-        return Path(chosen) if chosen is not None and RunPaths(Path(chosen)).checkpoint_path.is_file() else None
+        return Path(chosen) if chosen is not None and can_go_on(Path(chosen)) else None
 
     def _refresh(self) -> None:
         """Make buttons and words agree with the state."""
@@ -271,17 +261,6 @@ def _save_quietly(settings: Settings) -> None:
     """Settings are a convenience: nothing fails for their sake."""
     with suppress(ColdstartError):
         save_settings(settings)
-
-
-def ending_text(summary: Summary) -> str:
-    """How a run ended, in a sentence or two."""
-    verb = "Stopped" if summary.status == "stopped" else "Done"
-    converged = ", the maps having converged" if summary.converged else ""
-    text = f"{verb} after {summary.iterations} iterations{converged}, in {duration_text(summary.wall_seconds or 0.0)}."
-    resolutions = [
-        "noise" if entry.is_noise else resolution_text(entry.resolution_angstrom) for entry in summary.classes
-    ]
-    return f"{text} Halves agree to {', '.join(resolutions)}."
 
 
 def _check(request: RunRequest) -> CheckReport | str:

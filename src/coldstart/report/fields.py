@@ -10,7 +10,7 @@ from annotated_types import Ge, Gt, Le, Lt
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
-from coldstart.params import AbInitioParams
+from coldstart.params import AbInitioParams, RunPlan, field_info
 
 _TYPE_NAMES = {int: "a whole number", float: "a number", str: "text", bool: "true or false"}
 
@@ -27,7 +27,7 @@ class FieldRange:
 
 def field_kind(name: str) -> Any:
     """The type of a field without 'or None': int, float, bool, str, or a Literal."""
-    annotation = AbInitioParams.model_fields[name].annotation
+    annotation = field_info(name).annotation
     if get_origin(annotation) in (Union, types.UnionType):
         return next(arg for arg in get_args(annotation) if arg is not type(None))
     return annotation
@@ -41,13 +41,13 @@ def field_choices(name: str) -> tuple[str, ...]:
 
 def is_optional(name: str) -> bool:
     """Whether a field may be left open."""
-    return type(None) in get_args(AbInitioParams.model_fields[name].annotation)
+    return type(None) in get_args(field_info(name).annotation)
 
 
 def field_range(name: str) -> FieldRange:
     """The limits of a field."""
     found: dict[str, Any] = {}
-    for limit in AbInitioParams.model_fields[name].metadata:
+    for limit in field_info(name).metadata:
         if isinstance(limit, (Ge, Gt)):
             found |= {"low_included": isinstance(limit, Ge)}
             found["low"] = limit.ge if isinstance(limit, Ge) else limit.gt
@@ -71,7 +71,7 @@ def refusals(error: ValidationError, place: Callable[[str], str], unknown: str) 
     Parameters
     ----------
     error : ValidationError
-        Of `AbInitioParams`.
+        Of `AbInitioParams` or `RunPlan`.
     place : callable
         From the name of a field to what the user knows it by.
     unknown : str
@@ -84,7 +84,7 @@ def _refusal(detail: ErrorDetails, place: Callable[[str], str], unknown: str) ->
     if not detail["loc"]:
         return detail["msg"].removeprefix("Value error, ")
     name = str(detail["loc"][0])
-    if name not in AbInitioParams.model_fields:
+    if name not in {**AbInitioParams.model_fields, **RunPlan.model_fields}:
         near = difflib.get_close_matches(name, AbInitioParams.model_fields, n=1)
         return f"{unknown}: there is no parameter {name!r}{f'; did you mean {near[0]!r}?' if near else '.'}"
     return f"{place(name)} is {detail['input']!s}, but must be {allowed_values(name)}."

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
-from coldstart.params import GROUPS, AbInitioParams
+from coldstart.params import GROUPS, AbInitioParams, field_info
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,8 +27,8 @@ def fields_by_group() -> dict[str, list[str]]:
 
 
 def field_note(name: str, key: str) -> str:
-    """The "group" or the "unit" of a field."""
-    extra = AbInitioParams.model_fields[name].json_schema_extra
+    """The "group" or the "unit" of a field, or what it is called when it is "left_open"."""
+    extra = field_info(name).json_schema_extra
     return str(extra[key]) if isinstance(extra, dict) else ""
 
 

@@ -1,6 +1,7 @@
 """Progress of a run in words and in time left, for the terminal and for the plugin."""
 
 from collections import deque
+from collections.abc import Sequence
 
 from coldstart.model.state import IterationStats
 
@@ -34,3 +35,18 @@ def shares_text(stats: IterationStats) -> str:
     """How the classes share the images, 'classes 34/31/35 %'; nothing where there is one class."""
     shares = stats.class_shares
     return f"classes {'/'.join(f'{100.0 * share:.0f}' for share in shares)} %" if len(shares) > 1 else ""
+
+
+def job_titles(classes: Sequence[int]) -> list[str]:
+    """What jobs with these numbers of classes are called: '3 classes, job 3 of 4'."""
+    counts = [f"{number} {'class' if number == 1 else 'classes'}" for number in classes]
+    return [f"{count}, job {place} of {len(counts)}" for place, count in enumerate(counts, 1)]
+
+
+HALF_TITLES = ("half 1 of 2", "half 2 of 2")
+"""What the two of a run of both halves are called."""
+
+
+def start_titles(starts: int) -> list[str]:
+    """What several starts are called: 'start 3 of 8'."""
+    return [f"start {number} of {starts}" for number in range(1, starts + 1)]

@@ -1,0 +1,129 @@
+"""A run as its thread does it: of one set of parameters, of several starts, or of several numbers of classes.
+
+Whatever it is, the window sees parts, numbered from 0: the one run, the starts, or the jobs.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from coldstart.io.consensus_files import has_consensus
+from coldstart.io.opened_run import is_run_folder
+from coldstart.io.run_paths import RunPaths
+from coldstart.io.starts_file import has_starts, read_starts, start_folder
+from coldstart.model.check_report import CheckReport
+from coldstart.model.state import IterationStats
+from coldstart.plugin.setup_page import RunRequest
+from coldstart.report.progress import job_titles, start_titles
+
+Job = Callable[..., Any]
+"""Called with `on_iteration`, which takes the number of the part and a snapshot, `should_stop` and `should_suspend`."""
+
+
+@dataclass(frozen=True, slots=True)
+class RunJob:
+    """What a thread is to do.
+
+    Attributes
+    ----------
+    output : Path
+        Its folder.
+    run : Job
+    classes : tuple of int
+        Of each part.
+    titles : tuple of str
+        Of each part; empty where there is one.
+    histories : tuple of tuple of IterationStats
+        What each part has done before.
+    """
+
+    output: Path
+    run: Job
+    classes: tuple[int, ...]
+    titles: tuple[str, ...] = ("",)
+    histories: tuple[tuple[IterationStats, ...], ...] = ((),)
+
+
+def new_job(request: RunRequest, on_check: Callable[[CheckReport], None]) -> RunJob:
+    """The job of what is asked for, which calls `on_check` before anything else."""
+    where = request.particles, request.output
+    options = {"data_root": request.data_root, "on_check": on_check}
+    jobs, starts = request.plan.jobs(request.params), request.plan.starts
+    if starts > 1:
+        run = _of_api("run_starts", *where, jobs[0], starts, **options)
+        return _starts_job(request.output, run, jobs[0].classes, starts)
+    if len(jobs) > 1:
+        run = _of_api("run_jobs", *where, jobs, **options)
+        return _series_job(request.output, run, [job.classes for job in jobs])
+    return RunJob(request.output, _single(_of_api("run_job", *where, jobs[0], **options)), (jobs[0].classes,))
+
+
+def left_job(output: Path) -> RunJob:
+    """The job that goes on with what was left in a folder.
+
+    Raises
+    ------
+    OutputError
+        If there is nothing to go on with, or it cannot be read.
+    """
+    from coldstart.api import job_folder, series_jobs
+    from coldstart.io.results import RunFolder
+
+    if has_starts(output):
+        plan = read_starts(output)
+        folders = [start_folder(output, number) for number in range(plan.starts)]
+        run = _of_api("resume_starts", output)
+        return _starts_job(output, run, plan.params.classes, plan.starts, _histories(folders))
+    jobs = series_jobs(output)
+    if jobs is not None:
+        numbers = [job.classes for job in jobs]
+        folders = [job_folder(output, number) for number in numbers]
+        return _series_job(output, _of_api("resume_jobs", output), numbers, _histories(folders))
+    folder = RunFolder(output)
+    run = _single(_of_api("resume_job", output))
+    return RunJob(output, run, (folder.load_params().classes,), histories=(folder.load_iterations(),))
+
+
+def can_go_on(output: Path) -> bool:
+    """Whether there is something to go on with, from the names in a folder alone."""
+    return RunPaths(output).checkpoint_path.is_file() or (has_starts(output) and not has_consensus(output))
+
+
+def _of_api(name: str, *arguments: Any, **options: Any) -> Job:
+    """A function of the API, whose import takes a second: it is left to the thread."""
+
+    def run(**keywords: Any) -> Any:
+        from coldstart import api
+
+        return getattr(api, name)(*arguments, **options, **keywords)
+
+    return run
+
+
+def _single(run: Job) -> Job:
+    """A run of one part."""
+
+    def run_part(*, on_iteration: Callable[..., None], **keywords: Any) -> Any:
+        return run(on_iteration=partial(on_iteration, 0), **keywords)
+
+    return run_part
+
+
+def _starts_job(
+    output: Path, run: Job, classes: int, starts: int, histories: tuple[tuple[IterationStats, ...], ...] | None = None
+) -> RunJob:
+    return RunJob(output, run, (classes,) * starts, tuple(start_titles(starts)), histories or ((),) * starts)
+
+
+def _series_job(
+    output: Path, run: Job, classes: list[int], histories: tuple[tuple[IterationStats, ...], ...] | None = None
+) -> RunJob:
+    return RunJob(output, run, tuple(classes), tuple(job_titles(classes)), histories or ((),) * len(classes))
+
+
+def _histories(folders: list[Path]) -> tuple[tuple[IterationStats, ...], ...]:
+    from coldstart.io.results import RunFolder
+
+    return tuple(RunFolder(folder).load_iterations() if is_run_folder(folder) else () for folder in folders)
