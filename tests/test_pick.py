@@ -197,9 +197,20 @@ def test_rows_are_copied_from_any_table(demo_set: DemoSet, tmp_path: Path) -> No
         copy_particles(output, output, np.array([0]), overwrite=True)
 
 
-def test_merged_classes_are_for_star_files(run: RunFolder, tmp_path: Path) -> None:
-    with pytest.raises(ParameterError, match=r"end the name in \.star"):
-        pick_particles(run.path, tmp_path / "clean.cs", merge=[(1, 2)])
+def test_merged_classes_are_one_in_a_dataset_too(run: RunFolder, tmp_path: Path, made_up_result: MakeResult) -> None:
+    """Of a run on a STAR file, and of one on a dataset."""
+    pick_particles(run.path, tmp_path / "in.cs")
+    again = write_run_on(tmp_path / "in.cs", tmp_path / "again", made_up_result(POSTERIORS[:3]))
+    for number, folder in enumerate((run, again)):
+        pick_particles(folder.path, tmp_path / f"{number}.star", merge=[(3, 1)])
+        pick_particles(folder.path, tmp_path / f"{number}.cs", merge=[(3, 1)])
+        table = read_blocks(tmp_path / f"{number}.star")["particles"]
+        records = read_particles(tmp_path / f"{number}.csg")[0].records
+        assert records is not None
+        assert (records["alignments3D/class"] + 1).tolist() == table.utf8("rlnClassNumber").astype(int).tolist()
+        posterior = table.utf8("coldstartClassPosterior").astype(float)
+        np.testing.assert_allclose(records["alignments3D/class_posterior"], posterior, atol=1e-4)
+        assert 3 not in records["alignments3D/class"] + 1
 
 
 def test_a_dataset_is_copied_as_a_dataset(run: RunFolder, tmp_path: Path) -> None:

@@ -9,10 +9,10 @@ from numpy.typing import NDArray
 
 from coldstart.api.merge import Groups, check_groups, merge_classes
 from coldstart.errors import ChangedInputError, OutputError, ParameterError, ParticleFileError
-from coldstart.io.consensus_files import has_consensus, read_consensus
+from coldstart.io.consensus_files import read_consensus
 from coldstart.io.cryosparc_files import read_dataset
 from coldstart.io.cryosparc_read import read_cryosparc_table
-from coldstart.io.cryosparc_write import write_part_of_dataset, write_posed_dataset
+from coldstart.io.cryosparc_write import MergedClasses, write_part_of_dataset, write_posed_dataset
 from coldstart.io.inputs import changes_text, read_inputs
 from coldstart.io.particle_files import CRYOSPARC_SUFFIXES, read_particles
 from coldstart.io.results import RunFolder
@@ -29,7 +29,7 @@ from coldstart.io.star_columns import (
 from coldstart.io.star_poses import read_poses
 from coldstart.io.star_subset import check_new_table, particle_block, write_subset
 from coldstart.io.star_text import read_blocks
-from coldstart.io.starts_file import start_folder
+from coldstart.io.starts_file import has_consensus, start_folder
 from coldstart.model.carried import CarriedTable
 
 Criteria = dict[str, NDArray[np.bool_]]
@@ -123,7 +123,7 @@ def pick_particles(
     """
     folder, output = RunFolder(Path(run)), Path(output)
     posed = _posed_run(folder)
-    _check_output(folder, output, merge, overwrite=overwrite)
+    _check_output(folder, output, overwrite=overwrite)
     classes, labels = classes or (), labels or ()
     class_count = _class_count(posed)
     _check_choices(folder, class_count, classes, labels)
@@ -139,18 +139,17 @@ def pick_particles(
     if not chosen.any():
         raise _nothing_left(folder, source, criteria, len(table), labels)
     if output.suffix == DATASET_SUFFIX:
-        _write_dataset(output, posed, source, table, chosen, class_count, other_hand=other_hand)
+        whole = None if not merge else merged.take(chosen)
+        _write_dataset(output, posed, source, table, chosen, class_count, whole, other_hand=other_hand)
     else:
         write_subset(output, blocks, merged.take(chosen), source)
     class_numbers = whole_numbers(table, CLASS_NUMBER, str(source))
     return PickedParticles(output, _counts(class_numbers, chosen, class_count))
 
 
-def _check_output(folder: RunFolder, output: Path, merge: Groups, *, overwrite: bool) -> None:
+def _check_output(folder: RunFolder, output: Path, *, overwrite: bool) -> None:
     own = (*folder.path.glob("particles*.star"), *folder.path.glob("particles*.cs"))
     check_new_table(output, own, (STAR_SUFFIX, DATASET_SUFFIX), overwrite=overwrite)
-    if merge and output.suffix == DATASET_SUFFIX:
-        raise ParameterError("merged classes are written to a STAR file alone: end the name in .star.")
 
 
 def copy_particles(source: Path, output: Path, rows: NDArray[np.integer], *, overwrite: bool = False) -> None:
@@ -190,18 +189,25 @@ def copy_particles(source: Path, output: Path, rows: NDArray[np.integer], *, ove
 
 def _write_dataset(
     output: Path, posed: RunFolder, source: Path, table: CarriedTable, chosen: NDArray[np.bool_], class_count: int,
-    *, other_hand: bool,
+    merged: CarriedTable | None, *, other_hand: bool,
 ) -> None:  # fmt: skip
-    """Write rows of the run's table for cryoSPARC: out of the run's own dataset, where the input was one."""
+    """Write rows of the run's table for cryoSPARC: out of the run's own dataset, where the input was one.
+
+    `merged` has the chosen rows where classes are written as one.
+    """
     dataset = posed.table_path(class_count, flipped=other_hand).with_suffix(DATASET_SUFFIX)
-    rows = np.flatnonzero(chosen)
+    where, rows = str(source), np.flatnonzero(chosen)
+    classes: MergedClasses | None = None
+    if merged is not None:
+        posterior = numbers(_having(merged, CLASS_POSTERIOR, where), CLASS_POSTERIOR, where)
+        classes = whole_numbers(merged, CLASS_NUMBER, where), posterior
     if dataset.is_file():
-        write_part_of_dataset(output, read_dataset(dataset)[rows], dataset.parent, output.stem)
+        write_part_of_dataset(output, read_dataset(dataset)[rows], dataset.parent, output.stem, classes)
         return
     params = posed.load_params()
     particles, images = read_particles(source, use_ctf=params.ctf)
-    poses = read_poses(table, str(source), class_count).rows(chosen)
-    write_posed_dataset(output, particles, poses, images, output.stem, invert=params.invert)
+    poses = read_poses(table, where, class_count).rows(chosen)
+    write_posed_dataset(output, particles, poses, images, output.stem, invert=params.invert, classes=classes)
 
 
 def _posed_run(folder: RunFolder) -> RunFolder:

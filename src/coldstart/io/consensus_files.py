@@ -13,17 +13,11 @@ from coldstart.io.json_records import known_fields, number_row, plain
 from coldstart.io.star_columns import DISAGREE_LABEL, LABEL, decimal
 from coldstart.io.star_subset import particle_block, write_subset
 from coldstart.io.star_text import read_blocks
+from coldstart.io.starts_file import CONSENSUS_NAME
 from coldstart.model.starts import ConsensusRecord, StartRecord
-
-_NAME = "consensus.json"
 
 START_AGREEMENT = "coldstartStartAgreement"
 """Share of the agreeing starts, other than the one whose pose it is, that give a particle the same pose and class."""
-
-
-def has_consensus(output: Path) -> bool:
-    """Whether the starts in a folder have been compared."""
-    return (output / _NAME).is_file()
 
 
 def read_consensus(output: Path) -> ConsensusRecord:
@@ -34,7 +28,7 @@ def read_consensus(output: Path) -> ConsensusRecord:
     OutputError
         If there is no record of it, or none that can be read.
     """
-    path = output / _NAME
+    path = output / CONSENSUS_NAME
     try:
         record = known_fields(ConsensusRecord, json.loads(path.read_text(encoding="utf-8")))
         starts = tuple(StartRecord(**known_fields(StartRecord, entry)) for entry in record.pop("starts"))
@@ -52,7 +46,9 @@ def write_consensus(output: Path, record: ConsensusRecord) -> None:
     OutputError
         If it cannot be written.
     """
-    write_text_atomically(output / _NAME, json.dumps(plain(asdict(record)), indent=2, ensure_ascii=False) + "\n")
+    write_text_atomically(
+        output / CONSENSUS_NAME, json.dumps(plain(asdict(record)), indent=2, ensure_ascii=False) + "\n"
+    )
 
 
 def write_agreed_table(path: Path, source: Path, agreement: NDArray[np.float64] | None) -> None:

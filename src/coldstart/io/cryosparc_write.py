@@ -26,11 +26,21 @@ from coldstart.model.state import PoseTable
 _POSE_SLOT, _MULTI_SLOT = "alignments3D", "alignments3D_multi"
 _CLASS_SLOT = "alignments_class_"
 _NOT_COMPUTED = ("error", "error_min", "resid_pow", "slice_pow", "image_pow", "cross_cor", "weight", "shift_ess")
+MergedClasses = tuple[NDArray[np.int64], NDArray[np.float64]]
+"""Number of the class of each particle, from 1, and its posterior."""
+
 _ODD = np.uint64(0x9E3779B97F4A7C15)
 
 
 def write_posed_dataset(
-    path: Path, particles: Particles, poses: PoseTable, source: MrcStackSource, title: str, *, invert: bool = False
+    path: Path,
+    particles: Particles,
+    poses: PoseTable,
+    source: MrcStackSource,
+    title: str,
+    *,
+    invert: bool = False,
+    classes: MergedClasses | None = None,
 ) -> None:
     """Write the dataset and the group of particles that have a pose.
 
@@ -47,6 +57,8 @@ def write_posed_dataset(
         Name of the group in cryoSPARC.
     invert : bool
         Whether particles are dark in the stacks of a STAR file; a dataset says it itself.
+    classes : MergedClasses, optional
+        Of these particles, where classes are written as one.
 
     Raises
     ------
@@ -57,7 +69,7 @@ def write_posed_dataset(
     base = _records(particles, poses.particle, source, path.parent, invert=invert)
     old = [slot for slot in slots(base) if slot in (_POSE_SLOT, _MULTI_SLOT) or slot.startswith(_CLASS_SLOT)]
     fields = _pose_fields(poses, base["blob/psize_A"], _half_sets(particles, poses.particle))
-    _write(path, with_fields(without_slots(base, old), fields), title)
+    _write(path, _merged(with_fields(without_slots(base, old), fields), classes), title)
 
 
 def write_unposed_dataset(
@@ -73,9 +85,21 @@ def write_unposed_dataset(
     _write(path, _records(particles, rows, source, path.parent, invert=invert), title)
 
 
-def write_part_of_dataset(path: Path, records: NDArray[np.void], old_folder: Path, title: str) -> None:
-    """Write rows of a dataset that was read from `old_folder`, with a group, elsewhere."""
-    _write(path, with_fields(records, {"blob/path": _moved_paths(records, old_folder, path.parent)}), title)
+def write_part_of_dataset(
+    path: Path, records: NDArray[np.void], old_folder: Path, title: str, classes: MergedClasses | None = None
+) -> None:
+    """Write rows of a dataset that was read from `old_folder`, with a group, elsewhere; `classes` as above."""
+    moved = with_fields(records, {"blob/path": _moved_paths(records, old_folder, path.parent)})
+    _write(path, _merged(moved, classes), title)
+
+
+def _merged(records: NDArray[np.void], classes: MergedClasses | None) -> NDArray[np.void]:
+    """With the merged class of each particle and its posterior; the posteriors of all classes stay as they are."""
+    if classes is None:
+        return records
+    number, posterior = classes
+    fields = {"class": number - 1, "class_posterior": posterior}
+    return with_fields(records, {f"{_POSE_SLOT}/{name}": _stored(values) for name, values in fields.items()})
 
 
 def _write(path: Path, records: NDArray[np.void], title: str) -> None:

@@ -13,11 +13,11 @@ from typing import TypeVar
 from pydantic import ValidationError
 
 from coldstart.errors import ColdstartError, OutputError
-from coldstart.io.consensus_files import has_consensus, read_consensus
+from coldstart.io.consensus_files import read_consensus
 from coldstart.io.result_files import SnapshotFile
 from coldstart.io.results import RunFolder
 from coldstart.io.run_records import Summary
-from coldstart.io.starts_file import read_starts, start_folder
+from coldstart.io.starts_file import has_consensus, read_starts, start_folder
 from coldstart.model.starts import ConsensusRecord
 from coldstart.model.state import IterationStats
 from coldstart.params import AbInitioParams

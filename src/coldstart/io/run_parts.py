@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from coldstart.errors import OutputError
-from coldstart.io.consensus_files import has_consensus, read_consensus
+from coldstart.io.consensus_files import read_consensus
 from coldstart.io.files import write_text_atomically
 from coldstart.io.opened_run import is_run_folder
-from coldstart.io.starts_file import has_starts, read_starts, start_folder
+from coldstart.io.starts_file import has_consensus, has_starts, read_starts, start_folder
 
 _JOB_NAME = re.compile(r"classes_(\d+)")
 _SHOWN_NAME = "shown.json"

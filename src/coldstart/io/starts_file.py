@@ -15,6 +15,7 @@ from coldstart.io.files import write_text_atomically
 from coldstart.params import AbInitioParams
 
 _NAME = "starts.json"
+CONSENSUS_NAME = "consensus.json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +65,11 @@ class StartsPlan:
 def has_starts(output: Path) -> bool:
     """Whether the folder holds several starts, or two halves."""
     return (output / _NAME).is_file()
+
+
+def has_consensus(output: Path) -> bool:
+    """Whether the starts in a folder have been compared."""
+    return (output / CONSENSUS_NAME).is_file()
 
 
 def write_starts(output: Path, plan: StartsPlan) -> None:

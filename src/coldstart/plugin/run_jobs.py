@@ -9,10 +9,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from coldstart.io.consensus_files import has_consensus
-from coldstart.io.opened_run import is_run_folder
 from coldstart.io.run_paths import RunPaths
-from coldstart.io.starts_file import has_starts, read_starts, start_folder
+from coldstart.io.starts_file import has_consensus, has_starts, read_starts, start_folder
 from coldstart.model.check_report import CheckReport
 from coldstart.model.state import IterationStats
 from coldstart.plugin.setup_page import RunRequest
@@ -124,6 +122,7 @@ def _series_job(
 
 
 def _histories(folders: list[Path]) -> tuple[tuple[IterationStats, ...], ...]:
+    from coldstart.io.opened_run import is_run_folder
     from coldstart.io.results import RunFolder
 
     return tuple(RunFolder(folder).load_iterations() if is_run_folder(folder) else () for folder in folders)

@@ -3,18 +3,21 @@
 from collections.abc import Sequence
 from dataclasses import replace
 from html import escape
+from typing import TYPE_CHECKING
 
 from coldstart.io.class_records import ClassSummary
-from coldstart.io.opened_run import OpenedRun
-from coldstart.io.particle_table import ParticleTable
 from coldstart.io.run_records import Summary
 from coldstart.model.shape import FLAT_RATIO
 from coldstart.model.starts import ConsensusRecord
 from coldstart.model.state import SAME_MAP
 from coldstart.report.text import duration_text, listed, percent_text, resolution_text
 
+if TYPE_CHECKING:
+    from coldstart.io.opened_run import OpenedRun
+    from coldstart.io.particle_table import ParticleTable
 
-def status_sentence(run: OpenedRun) -> str:
+
+def status_sentence(run: "OpenedRun") -> str:
     """How the run ended, in a sentence or two."""
     summary = run.summary
     if run.consensus is not None:
@@ -56,7 +59,7 @@ def _run_ending(summary: Summary) -> str:
     return f"{text} Halves agree to {', '.join(resolutions)}."
 
 
-def facts(run: OpenedRun) -> list[tuple[str, str]]:
+def facts(run: "OpenedRun") -> list[tuple[str, str]]:
     """Name and value of what is known of the run as a whole."""
     summary = run.summary
     if summary is None:
@@ -105,7 +108,7 @@ def class_flags(summary: Summary, entry: ClassSummary) -> list[str]:
     return flags
 
 
-def class_cells(summary: Summary | None, number: int, table: ParticleTable) -> list[str]:
+def class_cells(summary: Summary | None, number: int, table: "ParticleTable") -> list[str]:
     """Number, particles, share, resolution and remarks of a class; what the summary lacks, the table may know."""
     count = int((table.class_number == number).sum())
     share = percent_text(count / table.count) if table.count else ""
@@ -115,7 +118,7 @@ def class_cells(summary: Summary | None, number: int, table: ParticleTable) -> l
     return _class_cells(summary, replace(entry, particles=count))
 
 
-def summary_html(run: OpenedRun, problems: list[str]) -> str:
+def summary_html(run: "OpenedRun", problems: list[str]) -> str:
     """All of it as the text of a label."""
     parts = [f"<p>{escape(status_sentence(run))}</p>"]
     rows = "".join(
@@ -162,7 +165,7 @@ def _cost(summary: Summary) -> str:
     return time + ("" if summary.device is None else f" on {summary.device}")
 
 
-def _what_is_shown(run: OpenedRun) -> str:
+def _what_is_shown(run: "OpenedRun") -> str:
     if run.has_results:
         return "Its results are there all the same."
     if run.maps:
