@@ -34,7 +34,13 @@ State = Literal["idle", "running", "pausing", "stopping", "paused"]
 _WINDOW_MODULES = ("scipy.ndimage", "scipy.spatial")
 """What napari loads with its first layer and its first view in three dimensions, in the window's thread."""
 
-_RUN_MODULES = ("coldstart.api", "coldstart.engine.abinitio", "coldstart.report.page", "starfile")
+_RUN_MODULES = (
+    "coldstart.api",
+    "coldstart.engine.abinitio",
+    "coldstart.report.page",
+    "starfile",
+    "coldstart.plugin.results",
+)
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -214,7 +220,7 @@ def load_window_modules() -> None:
 
 
 def load_run_modules() -> None:
-    """Load what a run is made of, likewise.
+    """Load what a run is made of, and what shows its results, likewise.
 
     Loading a module may hold Python's lock for a quarter of a second, and the window's thread waits for it.
     """
