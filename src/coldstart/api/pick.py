@@ -29,7 +29,7 @@ from coldstart.io.star_columns import (
 from coldstart.io.star_poses import read_poses
 from coldstart.io.star_subset import check_new_table, particle_block, write_subset
 from coldstart.io.star_text import read_blocks
-from coldstart.io.starts_file import has_consensus, start_folder
+from coldstart.io.starts_file import has_consensus
 from coldstart.model.carried import CarriedTable
 
 Criteria = dict[str, NDArray[np.bool_]]
@@ -214,7 +214,8 @@ def _posed_run(folder: RunFolder) -> RunFolder:
     """The run that found the poses of the tables in a folder: the best of several starts, or the run of the folder."""
     if not has_consensus(folder.path):
         return folder
-    return RunFolder(start_folder(folder.path, read_consensus(folder.path).best - 1))
+    consensus = read_consensus(folder.path)
+    return RunFolder(folder.path / consensus.starts[consensus.best - 1].folder)
 
 
 def _check_inputs(folder: RunFolder) -> None:

@@ -17,7 +17,7 @@ from coldstart.io.consensus_files import read_consensus
 from coldstart.io.result_files import SnapshotFile
 from coldstart.io.results import RunFolder
 from coldstart.io.run_records import Summary
-from coldstart.io.starts_file import has_consensus, read_starts, start_folder
+from coldstart.io.starts_file import has_consensus, read_starts
 from coldstart.model.starts import ConsensusRecord
 from coldstart.model.state import IterationStats
 from coldstart.params import AbInitioParams
@@ -126,7 +126,7 @@ def _open_consensus(path: Path) -> OpenedRun:
     problems: list[str] = []
     folder, plan = RunFolder(path), _tried(partial(read_starts, path), problems)
     record = _tried(partial(read_consensus, path), problems)
-    best = None if record is None else RunFolder(start_folder(path, record.best - 1))
+    best = None if record is None else RunFolder(path / record.starts[record.best - 1].folder)
     return OpenedRun(
         folder=folder,
         summary=None if best is None else _tried(best.load_summary, problems),

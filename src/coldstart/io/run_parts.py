@@ -12,7 +12,7 @@ from coldstart.errors import OutputError
 from coldstart.io.consensus_files import read_consensus
 from coldstart.io.files import write_text_atomically
 from coldstart.io.opened_run import is_run_folder
-from coldstart.io.starts_file import has_consensus, has_starts, read_starts, start_folder
+from coldstart.io.starts_file import has_consensus, has_starts, read_starts
 
 _JOB_NAME = re.compile(r"classes_(\d+)")
 _SHOWN_NAME = "shown.json"
@@ -74,9 +74,11 @@ def _starts(outer: Path) -> tuple[RunPart, ...]:
     plan = read_starts(outer)
     consensus = read_consensus(outer) if has_consensus(outer) else None
     parts = [] if consensus is None else [RunPart("Consensus of the starts", outer)]
+    if plan.halves and is_run_folder(outer):
+        parts = [RunPart("Both halves together", outer)]
     known = {} if consensus is None else {start.folder: start for start in consensus.starts}
     for number in range(plan.starts):
-        folder = start_folder(outer, number)
+        folder = plan.folder(outer, number)
         if is_run_folder(folder):
             remark = ""
             if consensus is not None and number + 1 == consensus.best:
@@ -85,9 +87,9 @@ def _starts(outer: Path) -> tuple[RunPart, ...]:
                 agrees = known[folder.name].agrees_to_angstrom
                 remark = ", left" if known[folder.name].status == "left" else ", another map"
                 remark = remark if agrees is None else f", agrees to {agrees:.0f} Å"
-            parts.append(RunPart(f"Start {number + 1}{remark}", folder))
+            parts.append(RunPart(f"{plan.name.capitalize()} {number + 1}{remark}", folder))
     if not parts:
-        raise OutputError(f"none of the starts in {outer} has begun: resume it, or begin again in another folder.")
+        raise OutputError(f"none of the {plan.plural} in {outer} has begun: resume it, or begin again elsewhere.")
     return tuple(parts)
 
 

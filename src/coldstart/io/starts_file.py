@@ -12,6 +12,7 @@ from pydantic import ValidationError
 
 from coldstart.errors import OutputError
 from coldstart.io.files import write_text_atomically
+from coldstart.io.run_paths import RunPaths
 from coldstart.params import AbInitioParams
 
 _NAME = "starts.json"
@@ -70,6 +71,11 @@ def has_starts(output: Path) -> bool:
 def has_consensus(output: Path) -> bool:
     """Whether the starts in a folder have been compared."""
     return (output / CONSENSUS_NAME).is_file()
+
+
+def has_halves(output: Path) -> bool:
+    """Whether the two halves in a folder have been compared."""
+    return RunPaths(output).halves_path.is_file()
 
 
 def write_starts(output: Path, plan: StartsPlan) -> None:

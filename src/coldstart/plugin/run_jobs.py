@@ -9,8 +9,9 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from coldstart.io.run_paths import RunPaths
-from coldstart.io.starts_file import has_consensus, has_starts, read_starts, start_folder
+from coldstart.errors import OutputError
+from coldstart.io.run_paths import RunPaths, resume_command
+from coldstart.io.starts_file import has_consensus, has_halves, has_starts, read_starts
 from coldstart.model.check_report import CheckReport
 from coldstart.model.state import IterationStats
 from coldstart.plugin.setup_page import RunRequest
@@ -71,7 +72,9 @@ def left_job(output: Path) -> RunJob:
 
     if has_starts(output):
         plan = read_starts(output)
-        folders = [start_folder(output, number) for number in range(plan.starts)]
+        if plan.halves:
+            raise OutputError(f"two halves go on from the command line, with: {resume_command(output)}")
+        folders = [plan.folder(output, number) for number in range(plan.starts)]
         run = _of_api("resume_starts", output)
         return _starts_job(output, run, plan.params.classes, plan.starts, _histories(folders))
     jobs = series_jobs(output)
@@ -86,7 +89,8 @@ def left_job(output: Path) -> RunJob:
 
 def can_go_on(output: Path) -> bool:
     """Whether there is something to go on with, from the names in a folder alone."""
-    return RunPaths(output).checkpoint_path.is_file() or (has_starts(output) and not has_consensus(output))
+    compared = has_consensus(output) or has_halves(output)
+    return RunPaths(output).checkpoint_path.is_file() or (has_starts(output) and not compared)
 
 
 def _of_api(name: str, *arguments: Any, **options: Any) -> Job:
