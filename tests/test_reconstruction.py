@@ -53,6 +53,18 @@ def test_the_map_is_the_molecule(agreement: Agreement) -> None:
     assert agreement.resolution_angstrom < 16.5  # the pixels of 7 Å end at 14 Å
 
 
+def test_a_map_that_the_images_do_not_recognise_is_noted(
+    run: Path, demo_set: DemoSet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The right one is recognised at once; where there is nothing but noise the run waits, and says so."""
+    assert not any("recognise" in note for note in RunFolder(run).load_summary().notes)
+    images = np.random.default_rng(1).standard_normal((IMAGES, BOX, BOX)).astype(np.float32)
+    monkeypatch.setattr("coldstart.io.mrc.MrcStackSource.read", lambda _, rows: images[rows])
+    params = PARAMS.model_copy(update={"final_iterations": 1, "waiting_iterations": 15, "particles_to_use": 200})
+    summary = run_job(demo_set.particles_path, tmp_path / "run", params)
+    assert any("did not recognise the map in 15 iterations at 25 Å" in note for note in summary.notes)
+
+
 def test_the_poses_are_those_of_the_images(agreement: Agreement) -> None:
     assert agreement.median_angle_deg < 4.0
     assert agreement.median_origin_angstrom < 0.5 * PIXEL

@@ -144,7 +144,7 @@ class AbInitioParams(BaseModel):
         300, "Iterations with the initial minibatch", "When the minibatch changes to its final size.", SCHEDULE, ge=0
     )
     waiting_iterations: int = _field(
-        600,
+        1000,
         "Waiting iterations",
         "Iterations, at most, that wait for the map at 1.4 times the initial radius: until the images recognise it.",
         SCHEDULE,

@@ -238,6 +238,7 @@ class AbInitio(RunParts):
             updated, watch = self._reseeded(updated, watch, now)
         recognition = state.recognition.after(found.log_evidence.mean(), counts=self.has_settled(now))
         progress = next_progress(now, self.plan, params, monitor.half_correlation, recognition)
+        watch = self.noted(watch, now, progress)
         after = replace(
             drawn, progress=progress, map=updated, noise=noise, monitor=monitor, classes=watch, recognition=recognition
         )

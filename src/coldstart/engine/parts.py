@@ -150,6 +150,16 @@ class RunParts:
         """Whether the start has settled: from the middle of the initial phase on."""
         return now.iteration >= self.plan.initial_iterations // 2
 
+    def noted(self, watch: ClassWatch, now: Progress, following: Progress) -> ClassWatch:
+        """With a note where the march goes on though it has waited in vain."""
+        if now.found or not following.found or now.waited < self.plan.waiting_iterations:
+            return watch
+        angstrom = self.particles.box_angstrom / self.plan.waiting_radius
+        return watch.noted(
+            f"The images did not recognise the map in {now.waited} iterations at {angstrom:.0f} Å: it may be wrong. "
+            "Compare several starts, or try more or cleaner particles."
+        )
+
     def is_symmetric(self, now: Progress) -> bool:
         """Whether the point group is imposed: not before the initial phase has found what its axes are."""
         return self.group.order > 1 and now.phase != "initial"
