@@ -207,7 +207,7 @@ class JobRecord:
     def _take_up(self, point: "RunPoint", box_angstrom: float) -> None:
         folder, history, volumes = RunFolder(self.output), point.history, point.state.map.volume
         self.lock = self.lock or FolderLock(self.output)
-        folder.rewind(history, lambda iteration: is_snapshot_iteration(iteration, history[-1].iterations))
+        folder.rewind(history, lambda number: is_snapshot_iteration(number, history[number - 1].iterations))
         self._folder = folder
         self.keeper.point, self.keeper.written = point, len(history)
         for iteration, files in groupby(folder.load_snapshots(), lambda file: file.iteration):

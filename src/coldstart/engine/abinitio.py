@@ -293,7 +293,7 @@ class AbInitio(RunParts):
         now, coarse = before.progress, float(found.ess_rotations.mean())
         return IterationStats(
             iteration=now.iteration + 1,
-            iterations=self.plan.iterations,
+            iterations=self.plan.iterations_from(now),
             phase=now.phase,
             resolution_angstrom=self.particles.box_angstrom / now.radius,
             fourier_radius=now.radius,

@@ -120,6 +120,10 @@ class Plan:
         """All of them, at most."""
         return self.initial_iterations + self.marching_iterations + self.waiting_iterations + self.final_iterations
 
+    def iterations_from(self, now: Progress) -> int:
+        """All of them, at most, should the march wait no longer than it has."""
+        return self.iterations - self.waiting_iterations + now.waited
+
     @property
     def waiting_radius(self) -> float:
         """Fourier radius at which the march waits."""

@@ -29,9 +29,7 @@ def atomic_path(path: Path) -> Iterator[Path]:
     except OSError as error:
         raise cannot_write(path, error) from error
     finally:
-        with suppress(
-            OSError
-        ):  # of a file system that has become read-only; the error before this one is the one to tell
+        with suppress(OSError):  # where the disk has become read-only, the error before this one is the one to tell
             temporary.unlink(missing_ok=True)
 
 

@@ -9,7 +9,8 @@ unpacked first.
 import gzip
 import warnings
 import zlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -347,7 +348,7 @@ def write_map(path: Path, volume: NDArray[np.float32], pixel_size_angstrom: floa
     OutputError
         If the file cannot be written.
     """
-    with atomic_path(path) as temporary, mrcfile.new(temporary, overwrite=True) as mrc:
+    with _new_file(path) as mrc:
         mrc.set_data(np.ascontiguousarray(volume, dtype=np.float32))
         mrc.set_volume()
         mrc.voxel_size = pixel_size_angstrom
@@ -356,11 +357,25 @@ def write_map(path: Path, volume: NDArray[np.float32], pixel_size_angstrom: floa
 
 def write_stack(path: Path, images: NDArray[np.float32], pixel_size_angstrom: float) -> None:
     """Write images (N, n, n) float32, [y, x], as a stack; arguments, bytes and errors otherwise as `write_map`."""
-    with atomic_path(path) as temporary, mrcfile.new(temporary, overwrite=True) as mrc:
+    with _new_file(path) as mrc:
         mrc.set_data(np.ascontiguousarray(images, dtype=np.float32))
         mrc.set_image_stack()
         mrc.voxel_size = pixel_size_angstrom
         _label(mrc)
+
+
+@contextmanager
+def _new_file(path: Path) -> Iterator[Any]:
+    """An MRC file to be filled. On a full disk mrcfile would leave it open, and its space taken."""
+    with atomic_path(path) as temporary:
+        mrc = mrcfile.new(temporary, overwrite=True)
+        stream = mrc._iostream
+        try:
+            with mrc:
+                yield mrc
+        finally:
+            with suppress(OSError):
+                stream.close()
 
 
 def _label(mrc: Any) -> None:
