@@ -44,6 +44,7 @@ PRESETS = (
             "max_resolution_angstrom": 18.0,
             "initial_iterations": 100,
             "final_iterations": 100,
+            "waiting_iterations": 200,
             "minibatch_switch_iteration": 150,
             "learning_rate_duration": 50,
         },
