@@ -75,8 +75,7 @@ ROUNDING = 1e-9
 """Of a radius that is a sum of steps."""
 
 WAITING_RADIUS = 1.4
-"""Times the initial radius: there the march waits for the map. From finer detail alone no start finds it, but with it
-an image says more of its pose."""
+"""Times the initial radius: there the march waits, since with finer detail an image says more of its pose."""
 
 SMALL_MINIBATCHES, LARGE_MINIBATCHES = (90, 300), (300, 1000)
 """Early and late minibatches where they are chosen automatically; large ones for small boxes and high symmetry."""
