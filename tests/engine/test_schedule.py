@@ -14,6 +14,7 @@ from coldstart.engine.schedule import (
     MARCH_FULL,
     POSING,
     SMALL_BOX_ANGSTROM,
+    WAITING_LEARNING_RATE,
     Progress,
     Thoroughness,
     class_similarity,
@@ -289,7 +290,7 @@ def test_the_class_whose_halves_agree_best_sets_the_pace():
 
 
 def test_learning_rate_is_constant_then_falls():
-    params = AbInitioParams(learning_rate=0.3, learning_rate_duration=40)
+    params = AbInitioParams(learning_rate=0.3, learning_rate_duration=40, waiting_iterations=0)
     plan = plan_run(params, BOX_PX, 250.0)
     rates = np.array([learning_rate(params, now) for now in progress(plan, params)])
     assert (rates[:40] == 0.3).all()
@@ -297,6 +298,20 @@ def test_learning_rate_is_constant_then_falls():
     assert (rates > 0).all()
     marching_end = plan.initial_iterations + plan.marching_iterations
     assert rates[-1] < 0.2 * rates[marching_end - 1]
+
+
+@pytest.mark.parametrize(("given", "waiting"), [(0.4, WAITING_LEARNING_RATE), (0.05, 0.05)])
+def test_the_learning_rate_is_high_again_while_the_march_waits_and_only_then(given, waiting):
+    params = AbInitioParams(initial_iterations=10, learning_rate=given, learning_rate_duration=10)
+    plan = plan_run(params, BOX_PX, 300.0)
+    run = list(progress(plan, params))
+    rates = [learning_rate(params, now) for now in run]
+    rested = [rate for rate, now in zip(rates, run, strict=True) if now.radius == plan.waiting_radius]
+    assert rested[1:] == [waiting] * params.waiting_iterations
+    never = [learning_rate(params, replace(now, waited=0, found=True)) for now in run]
+    assert [rate for rate, now in zip(rates, run, strict=True) if not now.waits] == [
+        rate for rate, now in zip(never, run, strict=True) if not now.waits
+    ]
 
 
 @pytest.mark.parametrize("care", [LEARNING, DENSE, POSING])

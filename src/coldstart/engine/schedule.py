@@ -82,6 +82,9 @@ SMALL_MINIBATCHES, LARGE_MINIBATCHES = (90, 300), (300, 1000)
 
 SMALL_BOX_ANGSTROM = 220.0
 
+WAITING_LEARNING_RATE = 0.3
+"""While the march waits a map is to remember few images, some 500 of them: what is wrong in it is then not for long."""
+
 LATE_LEARNING_RATE = 0.1
 LEARNING_RATE_POWER = 0.6
 
@@ -154,6 +157,11 @@ class Progress:
     radius: float
     waited: int = 0
     found: bool = True
+
+    @property
+    def waits(self) -> bool:
+        """Whether the march waits in this iteration."""
+        return self.waited > 0 and not self.found
 
 
 def plan_run(params: AbInitioParams, box_px: int, box_angstrom: float, symmetry_order: int = 1) -> Plan:
@@ -247,9 +255,14 @@ def minibatch_size(plan: Plan, params: AbInitioParams, now: Progress, particles:
 
 
 def learning_rate(params: AbInitioParams, now: Progress) -> float:
-    """Weight of a minibatch: constant, then falling as a power, in the final phase as one over its iterations."""
+    """Weight of a minibatch: constant, then falling as a power, in the final phase as one over its iterations.
+
+    It is high again while the march waits.
+    """
     if now.iteration < params.learning_rate_duration:
         return params.learning_rate
+    if now.waits:
+        return min(WAITING_LEARNING_RATE, params.learning_rate)
     fall = float((max(params.learning_rate_duration, 1) / (now.iteration + 1)) ** LEARNING_RATE_POWER)
     rate = max(params.learning_rate * fall, min(LATE_LEARNING_RATE, params.learning_rate))
     if now.phase != "final":
