@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from coldstart import AbInitioParams
-from coldstart.api import resume_starts, run_starts
+from coldstart.api import resume_starts, run_halves, run_starts
 from coldstart.cluster.request import ClusterRequest
 from coldstart.errors import ParameterError, RunSuspended
 from coldstart.io.results import RunFolder
@@ -116,3 +116,14 @@ def test_what_fails_on_a_worker_is_raised_here(
     with pytest.raises(ParameterError, match="C0"):
         start()
     assert not (beside / "out").exists()
+
+
+def test_each_worker_takes_a_half_and_the_bytes_are_the_same(
+    unbroken: Any, params: AbInitioParams, beside: Path, two_workers: ClusterRequest, kill_test: ModuleType
+) -> None:
+    particles, outputs = unbroken.particles, [beside / name / "out" for name in ("here", "elsewhere")]
+    for output, cluster in zip(outputs, (None, two_workers), strict=True):
+        run_halves(particles, output, params, cluster=cluster)
+    here, elsewhere = map(kill_test.folder_content, outputs)
+    assert elsewhere.keys() == here.keys()
+    assert {Path(name).name for name in here if here[name] != elsewhere[name]} <= TIMED

@@ -1,12 +1,9 @@
 """Half maps that were separate from the start: each half of the particles finds a map of its own.
 
 A half is a run folder of its own, with its own random start, minibatches, noise and resolution; nothing passes between
-the two. Both are then brought into one frame and compared (joined_halves.py). What has been done is read from the
-folders, so that halves that were left go on from them.
+the two. Both are then brought into one frame and compared (joined_halves.py).
 """
 
-from dataclasses import dataclass, replace
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,12 +13,10 @@ from coldstart.api.drive import ShouldStop
 from coldstart.api.job import check_output, read_data
 from coldstart.api.joined_halves import join_halves
 from coldstart.api.series import OnJobIteration
-from coldstart.api.start import Start
-from coldstart.errors import OutputError, ParameterError
-from coldstart.io.lock import FolderLock
-from coldstart.io.starts_file import StartsPlan, read_starts, write_starts
+from coldstart.api.together import RunsTogether
+from coldstart.errors import ParameterError
+from coldstart.io.starts_file import StartsPlan
 from coldstart.model.halves import HalvesRecord
-from coldstart.model.state import Snapshot
 from coldstart.params import AbInitioParams
 
 if TYPE_CHECKING:
@@ -47,7 +42,7 @@ def run_halves(
 
     Parameters
     ----------
-    particles_path, data_root, on_check, should_suspend, cluster
+    particles_path, data_root, on_check, should_suspend
         As in `run_job`; it is all particles that are checked.
     output : Path
         New or empty folder. It gets a run folder for each half, and where they agree what a run folder has: maps, half
@@ -55,9 +50,12 @@ def run_halves(
     params : AbInitioParams
         Of the first half; the second has the next seed. Every particle is posed.
     on_iteration : callable, optional
-        Called after every iteration with the number of the half, from 0, and the maps and figures.
+        Called after every iteration with the number of the half, from 0, and the maps and figures; with a cluster
+        there are no maps, (0, 0, 0, 0).
     should_stop : callable, optional
         Asked after every iteration; once it says True, the half that runs ends with what it has, and no other begins.
+    cluster : ClusterRequest, optional
+        Each half runs on a worker of its own. The result is the same.
 
     Raises
     ------
@@ -73,7 +71,7 @@ def run_halves(
     check_output(output)
     read_data(Path(particles_path), params, data_root).checked(params, on_check)
     plan = StartsPlan(Path(particles_path), data_root, params, 2, halves=True)
-    return _Halves(output, plan, on_iteration, should_stop, should_suspend, cluster=cluster).run()
+    return _run(RunsTogether(output, plan, on_iteration, should_stop, should_suspend, cluster))
 
 
 def resume_halves(
@@ -93,44 +91,16 @@ def resume_halves(
     ColdstartError
         As `resume_job`, and OutputError if the folder is none of two halves.
     """
-    output = Path(output)
-    plan = read_starts(output)
-    if not plan.halves:
-        raise OutputError(f"{output} holds several starts, not two halves: use resume_starts.")
-    plan = plan if data_root is None else replace(plan, data_root=data_root)
-    halves = _Halves(output, plan, on_iteration, should_stop, should_suspend, accept_changes, cluster)
-    halves.lock = FolderLock(output)
-    return halves.run()
+    runs = RunsTogether.left(
+        Path(output), data_root, on_iteration, should_stop, should_suspend, cluster,
+        halves=True, accept_changes=accept_changes,
+    )  # fmt: skip
+    return _run(runs)
 
 
-@dataclass(slots=True)
-class _Halves:
-    """The halves as they run, one after the other."""
-
-    output: Path
-    plan: StartsPlan
-    on_iteration: OnJobIteration | None
-    stop: ShouldStop | None
-    suspend: ShouldSuspend | None
-    accept_changes: bool = False
-    cluster: "ClusterRequest | None" = None
-    lock: FolderLock | None = None
-
-    def run(self) -> HalvesRecord:
-        """Run what is left of both, and compare them."""
-        try:
-            for number in range(self.plan.starts):
-                if self.stop is None or not self.stop():
-                    half = Start(self.output, self.plan, number, judged=True, accept_changes=self.accept_changes)
-                    half.advance(None, partial(self._seen, number), self.stop, self.suspend, self.cluster)
-            return join_halves(self.output, self.plan)
-        finally:
-            if self.lock is not None:
-                self.lock.release()
-
-    def _seen(self, number: int, snapshot: Snapshot) -> None:
-        if self.lock is None:
-            self.lock = FolderLock(self.output)
-            write_starts(self.output, self.plan)
-        if self.on_iteration is not None:
-            self.on_iteration(number, snapshot)
+def _run(runs: RunsTogether) -> HalvesRecord:
+    """Run what is left of both halves, and compare them."""
+    with runs.kept():
+        with runs.runners() as advance:
+            advance([runs.start(number, judged=True) for number in range(runs.plan.starts)])
+        return join_halves(runs.output, runs.plan)

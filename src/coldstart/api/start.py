@@ -3,7 +3,6 @@
 import shutil
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from coldstart.api.check import OnCheck
 from coldstart.api.checkpoint import ShouldSuspend
@@ -16,9 +15,6 @@ from coldstart.io.run_paths import resume_command
 from coldstart.io.starts_file import StartsPlan
 from coldstart.model.starts import JUDGED_ITERATIONS
 from coldstart.model.state import IterationStats, Snapshot
-
-if TYPE_CHECKING:
-    from coldstart.cluster.request import ClusterRequest
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +56,6 @@ class Start:
         on_iteration: OnIteration,
         should_stop: ShouldStop | None,
         should_suspend: ShouldSuspend | None,
-        cluster: "ClusterRequest | None" = None,
     ) -> None:
         """Begin or go on, as in `run_job` and `resume_job`, until it can be judged or to its end.
 
@@ -80,12 +75,11 @@ class Start:
                 run_job(
                     self.plan.particles, self.folder, self.plan.job(self.number), data_root=self.plan.data_root,
                     on_check=on_check, on_iteration=seen, should_stop=should_stop, should_suspend=gate.should_leave,
-                    cluster=cluster,
                 )  # fmt: skip
             elif not gate.is_reached(self.folder):
                 resume_job(
                     self.folder, data_root=self.plan.data_root, on_iteration=seen, should_stop=should_stop,
-                    should_suspend=gate.should_leave, accept_changes=self.accept_changes, cluster=cluster,
+                    should_suspend=gate.should_leave, accept_changes=self.accept_changes,
                 )  # fmt: skip
         except RunSuspended as left:
             if not gate.reached:

@@ -1,0 +1,133 @@
+"""Runs that are compared in the end, several starts or two halves: their folder, and who takes them further.
+
+What has been done is read from the folders, so that runs that were left go on from them.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from coldstart.api.check import OnCheck
+from coldstart.api.checkpoint import ShouldSuspend
+from coldstart.api.drive import ShouldStop
+from coldstart.api.job import read_data
+from coldstart.api.series import OnJobIteration
+from coldstart.api.start import Start
+from coldstart.errors import OutputError
+from coldstart.io.lock import FolderLock
+from coldstart.io.starts_file import StartsPlan, read_starts, write_starts
+from coldstart.model.state import IterationStats, Snapshot
+
+if TYPE_CHECKING:
+    from coldstart.cluster.request import ClusterRequest
+
+Advance = Callable[[Sequence[Start]], None]
+"""Takes runs as far as they are to go."""
+
+
+@dataclass(slots=True)
+class RunsTogether:
+    """The runs of one plan, in one folder.
+
+    Attributes
+    ----------
+    output : Path
+    plan : StartsPlan
+    on_iteration, stop, suspend
+        As in `run_starts`.
+    cluster : ClusterRequest or None
+        Each of its workers takes one run at a time; without one they run one after the other.
+    on_check : callable or None
+        Shown what the check of the first run finds.
+    accept_changes : bool
+        As in `resume_job`.
+    lock : FolderLock or None
+        Of the folder, once there is one.
+    """
+
+    output: Path
+    plan: StartsPlan
+    on_iteration: OnJobIteration | None
+    stop: ShouldStop | None
+    suspend: ShouldSuspend | None
+    cluster: "ClusterRequest | None" = None
+    on_check: OnCheck | None = None
+    accept_changes: bool = False
+    lock: FolderLock | None = None
+
+    @classmethod
+    def left(
+        cls, output: Path, data_root: Path | None, on_iteration: OnJobIteration | None, stop: ShouldStop | None,
+        suspend: ShouldSuspend | None, cluster: "ClusterRequest | None", *, halves: bool, accept_changes: bool,
+    ) -> "RunsTogether":  # fmt: skip
+        """Those that were left in a folder, which is locked.
+
+        Raises
+        ------
+        OutputError
+            If it holds no such runs.
+        """
+        plan = read_starts(output)
+        if plan.halves is not halves:
+            other = "resume_halves" if plan.halves else "resume_starts"
+            raise OutputError(f"{output} holds {'two halves' if plan.halves else 'several starts'}: use {other}.")
+        plan = plan if data_root is None else replace(plan, data_root=data_root)
+        runs = cls(output, plan, on_iteration, stop, suspend, cluster, accept_changes=accept_changes)
+        runs.lock = FolderLock(output)
+        return runs
+
+    @contextmanager
+    def kept(self) -> Iterator[None]:
+        """The folder is ours until the end."""
+        try:
+            yield
+        finally:
+            if self.lock is not None:
+                self.lock.release()
+
+    @contextmanager
+    def runners(self) -> Iterator[Advance]:
+        """Whoever takes the runs further: this process, or the workers of the cluster."""
+        if self.cluster is None:
+            yield self._advance
+            return
+        from coldstart.api.starts_elsewhere import StartsElsewhere
+        from coldstart.cluster.request import open_cluster
+
+        checked = self.on_check is not None and not self.start(0, judged=False).has_begun
+        if checked:
+            plan = self.plan
+            read_data(plan.particles, plan.params, plan.data_root).checked(plan.params, self.on_check)
+        with open_cluster(self.cluster) as client:
+            yield StartsElsewhere(client, self.cluster, self._heard, self.stop, self.suspend, checked).advance
+
+    def start(self, number: int, *, judged: bool) -> Start:
+        """One of the runs, from 0, to be taken to its end or to where it is judged."""
+        return Start(self.output, self.plan, number, judged, self.accept_changes)
+
+    def may_go_on(self) -> bool:
+        """Whether nobody has asked for a stop."""
+        return self.stop is None or not self.stop()
+
+    def _advance(self, starts: Sequence[Start]) -> None:
+        """One after the other, here."""
+        for start in starts:
+            if self.may_go_on():
+                on_check = self.on_check if start.number == 0 else None
+                start.advance(on_check, partial(self._seen, start.number), self.stop, self.suspend)
+
+    def _seen(self, number: int, snapshot: Snapshot) -> None:
+        if self.lock is None:
+            self.lock = FolderLock(self.output)
+            write_starts(self.output, self.plan)
+        if self.on_iteration is not None:
+            self.on_iteration(number, snapshot)
+
+    def _heard(self, number: int, stats: IterationStats) -> None:
+        """From a worker, which keeps the maps."""
+        self._seen(number, Snapshot(stats, np.zeros((0, 0, 0, 0), np.float32), 0.0))
