@@ -146,15 +146,16 @@ def test_the_march_waits_for_the_map_and_no_longer_than_it_may():
 def test_the_march_does_not_wait_for_a_map_that_the_images_recognise():
     params = AbInitioParams(initial_iterations=10)
     plan = plan_run(params, BOX_PX, 300.0)
-    assert all(now.waited == 0 for now in progress(plan, params, ALL_AGREES))
     now, known = Progress(90, "marching", 10, plan.waiting_radius, waited=40, found=False), NOTHING_KNOWN
     for evidence in [9.5] * 40:
         known = known.after(evidence, counts=True)
-    assert next_progress(now, plan, params, NOTHING_AGREES, known) == replace(now, iteration=91, waited=41)
+    for halves in (NOTHING_AGREES, ALL_AGREES):
+        assert next_progress(now, plan, params, halves, known) == replace(now, iteration=91, waited=41)
     for evidence in [15.0] * 20:
         known = known.after(evidence, counts=True)
-    after = next_progress(now, plan, params, NOTHING_AGREES, known)
-    assert (after.found, after.waited, after.radius > plan.waiting_radius) == (True, 40, True)
+    for waited in (0, 40):
+        after = next_progress(replace(now, waited=waited), plan, params, NOTHING_AGREES, known)
+        assert (after.found, after.waited, after.radius > plan.waiting_radius) == (True, waited, True)
 
 
 def test_there_is_no_waiting_where_the_march_ends_before():

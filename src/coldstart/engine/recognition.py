@@ -1,8 +1,8 @@
 """Whether the images recognise the map: what the march waits for (docs/method.md, "Waiting for the map").
 
-A wrong map explains the images by what it has learnt of their noise. It explains them hardly any better with finer
-detail, and its halves part there. Where the right map takes hold, it comes quickly: within a few dozen iterations the
-evidence rises by half.
+A wrong map explains the images hardly any better with finer detail. Where the right one takes hold, it comes quickly:
+within a few dozen iterations the evidence rises by half. The agreement of the map's halves does not tell: both were
+posed on one map, and where the noise is strong they agree on a wrong one too.
 """
 
 from __future__ import annotations
@@ -11,11 +11,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-AGREES = 0.8
-"""Correlation of a map's halves at the edge of the band from which the images recognise it."""
-
-RISE, LEAST_RISE = 0.25, 1.0
-"""They do as well once the evidence is above its least value by this share of it, and by so many nats an image."""
+RISE, LEAST_RISE, MOST_RISE = 0.25, 1.0, 4.0
+"""The images recognise the map once the evidence is above its least value by this share of it, but by no less and no
+more than so many nats an image: a low-resolution outline, a micelle, may hold much of the evidence."""
 
 MEMORY = 0.9
 """Share of an iteration in the running mean that is left at the next."""
@@ -41,9 +39,10 @@ class Recognition:
         known = evidence if np.isnan(self.evidence) else MEMORY * self.evidence + (1.0 - MEMORY) * evidence
         return Recognition(known, min(self.least, known) if counts else self.least)
 
-    def has_come(self, edge: float) -> bool:
-        """Whether the images recognise a map whose halves correlate by `edge` at the edge of the band."""
-        return edge >= AGREES or self.evidence - self.least > max(RISE * abs(self.least), LEAST_RISE)
+    @property
+    def has_come(self) -> bool:
+        """Whether the images recognise a map."""
+        return bool(self.evidence - self.least > np.clip(RISE * abs(self.least), LEAST_RISE, MOST_RISE))
 
 
 NOTHING_KNOWN = Recognition()

@@ -216,7 +216,7 @@ def next_progress(
     band = half_correlation[:, max(int(now.radius) - 2, 1) : int(now.radius) + 1]
     edge = max(float(band.mean(axis=1).max()), 0.0) if band.size else 0.0  # empty where it was not looked at yet
     if not now.found and now.radius >= plan.waiting_radius:
-        if not recognition.has_come(edge) and now.waited < plan.waiting_iterations:
+        if not recognition.has_come and now.waited < plan.waiting_iterations:
             return replace(marching, waited=now.waited + 1)
         marching = replace(marching, found=True)
     edge = edge / (plan.symmetry_order - (plan.symmetry_order - 1) * edge)
