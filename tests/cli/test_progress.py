@@ -60,6 +60,7 @@ def test_a_new_phase_gets_a_line() -> None:
     assert lines.wants(stats(1, phase="initial"))
     assert not lines.wants(stats(2, phase="initial"))
     assert lines.wants(stats(3, phase="final"))
+    assert lines.wants(replace(stats(4, phase="final"), waiting=True))
 
 
 def test_without_a_terminal_there_are_plain_lines() -> None:

@@ -41,6 +41,7 @@ STATS = IterationStats(
     class_shares=(0.625, 0.375),
     class_similarity=0.1,
     class_ess=1.5,
+    waiting=True,
 )
 # What the first version wrote, which had no stages and no audits.
 ADDED_TO_LOG = (
@@ -51,6 +52,7 @@ ADDED_TO_LOG = (
     "class_shares",
     "class_similarity",
     "class_ess",
+    "waiting",
 )
 ADDED_TO_SUMMARY = ("search", "verify_bound", "symmetry", "resolution_angstrom", "class_similarity")
 ADDED_TO_CLASSES = ("particles", "flatness", "is_noise")
@@ -321,6 +323,7 @@ def test_run_folders_of_earlier_versions_are_read(folder):
         class_shares=(),
         class_similarity=0.0,
         class_ess=1.0,
+        waiting=False,
     )
 
 

@@ -15,6 +15,7 @@ def stats(iteration: int, iterations: int = 1000, phase: Phase = "marching", sec
 def test_figures_are_of_one_width() -> None:
     assert figures(stats(7)) == "rising    23.4 Å    90 images  ESS   123.4"
     assert len(figures(stats(7, phase="posing"))) == len(figures(stats(7)))
+    assert figures(replace(stats(7), waiting=True)) == figures(stats(7)).replace("rising ", "waiting")
 
 
 def test_shares_are_told_of_several_classes_alone() -> None:

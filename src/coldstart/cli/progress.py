@@ -32,7 +32,7 @@ class LineFilter:
         now, shown = self._clock(), self._shown
         due = (
             shown is None
-            or stats.phase != shown.phase
+            or (stats.phase, stats.waiting) != (shown.phase, shown.waiting)
             or stats.iteration == stats.iterations
             or now - self._shown_at >= _LINE_EVERY_SECONDS
             or stats.iteration - shown.iteration >= _LINE_EVERY_SHARE * stats.iterations

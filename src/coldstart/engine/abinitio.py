@@ -315,4 +315,5 @@ class AbInitio(RunParts):
             class_shares=tuple(found.class_posterior.mean(axis=0).tolist()),
             class_similarity=class_similarity(self.params, now),
             class_ess=effective_classes(found.class_posterior),
+            waiting=now.waits,
         )

@@ -129,6 +129,8 @@ class IterationStats:
         Share of every image that goes to all classes alike.
     class_ess : float
         Effective number of classes of an image, 1 / sum of squared class posteriors, mean over the minibatch.
+    waiting : bool
+        Whether the resolution rises no further until the images recognise the map.
     """
 
     iteration: int
@@ -155,6 +157,7 @@ class IterationStats:
     class_shares: tuple[float, ...] = ()
     class_similarity: float = 0.0
     class_ess: float = 1.0
+    waiting: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -72,5 +72,5 @@ def place_text(iteration: int | None, stats: dict[int, IterationStats]) -> str:
     if iteration not in stats:
         return f"Iteration {iteration}"
     found = stats[iteration]
-    phase = _PHASES.get(found.phase, found.phase)
+    phase = "waiting for the map" if found.waiting else _PHASES.get(found.phase, found.phase)
     return f"Iteration {iteration} of {found.iterations}, {resolution_text(found.resolution_angstrom)}, {phase}"

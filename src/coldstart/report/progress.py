@@ -25,9 +25,9 @@ class TimeLeft:
 
 def figures(stats: IterationStats) -> str:
     """The figures of an iteration: phase, resolution, minibatch and effective sample size."""
+    phase = "waiting" if stats.waiting else _PHASES[stats.phase]
     return (
-        f"{_PHASES[stats.phase]:<7}  {stats.resolution_angstrom:5.1f} Å  {stats.minibatch:4d} images  "
-        f"ESS {stats.ess_rotations:7.1f}"
+        f"{phase:<7}  {stats.resolution_angstrom:5.1f} Å  {stats.minibatch:4d} images  ESS {stats.ess_rotations:7.1f}"
     )
 
 
