@@ -5,7 +5,9 @@ import pytest
 from coldstart.params import AbInitioParams
 from coldstart.presets import PRESET_FIELDS, PRESETS, Preset, matching_preset, preset_of, preset_values
 
-OF_THE_INPUT_OR_MACHINE = {"classes", "ctf", "device", "invert", "particles_to_use", "pixel_size_angstrom", "symmetry"}
+OF_THE_INPUT_OR_MACHINE = {
+    "classes", "ctf", "device", "invert", "particles_to_use", "phase_flipped", "pixel_size_angstrom", "symmetry",
+}  # fmt: skip
 
 
 @pytest.mark.parametrize("preset", PRESETS, ids=lambda preset: preset.key)

@@ -113,7 +113,13 @@ class AbInitioParams(BaseModel):
     ctf: bool = _field(
         True,
         "CTF",
-        "Model the contrast transfer function; switch off for class averages or phase-flipped images.",
+        "Model the contrast transfer function; switch off for class averages.",
+        INPUT,
+    )
+    phase_flipped: bool = _field(
+        False,
+        "Phase-flipped",
+        "The images' phases were flipped by their CTFs: flip them back, also where the table does not say so.",
         INPUT,
     )
     initial_volume: str | None = _field(

@@ -32,6 +32,7 @@ class Set:
     headers: tuple[float, ...] = (PIXEL_SIZE,)
     params: AbInitioParams = field(default_factory=AbInitioParams)
     thorough: bool = True
+    phase_flipped: bool = False
 
     def read(self, rows: NDArray[np.int64]) -> NDArray[np.float32]:
         images = self.images[rows]
@@ -44,7 +45,7 @@ class Set:
         particles = Particles(count, self.images.shape[-1], self.pixel_size, self.ctf)
         number = np.arange(count) if self.image_number is None else self.image_number
         names = tuple(f"stack{k}.mrcs" for k in range(len(self.headers)))
-        stack = StackFacts(number, names, self.headers, (self.pixel_size,) * len(names))
+        stack = StackFacts(number, names, self.headers, (self.pixel_size,) * len(names), self.phase_flipped)
         return gather(particles, self, self.params, stack, thorough=self.thorough)
 
     def findings(self) -> tuple[Finding, ...]:

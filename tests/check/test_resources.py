@@ -12,7 +12,7 @@ from coldstart.model.check_report import Forecast
 )
 def test_memory(need: int, largest: int, severities: list[str]) -> None:
     mebibyte = 2**20
-    forecast = Forecast("card", 90, 300, 800, need * mebibyte, 1, 100 * mebibyte, (1.0, 2.0))
+    forecast = Forecast("card", 1, 90, 300, 800, need * mebibyte, 1, 100 * mebibyte, (1.0, 2.0))
     findings = check_resources(forecast, largest * mebibyte, 40 * mebibyte, fits_in_pieces=False)
     assert [finding.severity for finding in findings] == severities
     in_pieces = check_resources(forecast, largest * mebibyte, 40 * mebibyte, fits_in_pieces=True)

@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import mrcfile
 import numpy as np
@@ -68,6 +69,32 @@ def test_json(dark: Path) -> None:
     assert report["statistics"]["sample_size"] == 220
     assert len(report["statistics"]["power"]) == 15
     assert report["forecast"]["device_bytes"] > 2**20
+
+
+def test_forecast_is_for_the_run_that_is_meant(particles: Path, tmp_path: Path) -> None:
+    file = tmp_path / "params.json"
+    file.write_text(json.dumps({"classes": 3, "final_minibatch": 150, "max_resolution_angstrom": 18.0}))
+
+    def forecast(*arguments: object) -> dict[str, Any]:
+        result = invoke("check", particles, "--quick", "--json", *arguments)
+        assert result.exit_code == 0, result.output
+        return json.loads(result.stdout)["forecast"]
+
+    one, three = forecast(), forecast("--classes", 3)
+    assert (one["classes"], three["classes"]) == (1, 3)
+    assert three["device_bytes"] > one["device_bytes"]
+    assert three["seconds"][0] > one["seconds"][0]
+    of_file = forecast("--params", file)
+    assert (of_file["classes"], of_file["final_minibatch"]) == (3, 150)
+    assert forecast("--params", file, "--max-resolution", 16, "--classes", 1)["classes"] == 1
+    assert forecast("--preset", "quick-look")["iterations"] < one["iterations"]
+    assert "A run of 3 classes takes" in invoke("check", particles, "--quick", "--params", file).stdout
+
+
+def test_one_number_of_classes_at_a_time(particles: Path) -> None:
+    result = invoke("check", particles, "--classes", 1, 2)
+    assert result.exit_code == 2
+    assert "give the largest" in result.stderr
 
 
 def test_table_that_cannot_be_read(tmp_path: Path) -> None:

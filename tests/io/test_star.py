@@ -4,6 +4,7 @@ import pytest
 from coldstart.errors import ParticleFileError
 from coldstart.io.particle_files import read_particles
 from coldstart.io.star_columns import CTF_COLUMNS
+from coldstart.model.ctf import flip_phases, take_rows
 
 NO_CTF_COLUMNS = {"rlnDefocusU": None, "rlnDefocusV": None, "rlnDefocusAngle": None}
 
@@ -232,6 +233,21 @@ def test_images_multiplied_by_their_ctf_are_known_as_such(tmp_path, small_set, w
     np.testing.assert_array_equal(particles.ctf.premultiplied, [1, 1, 1])
     assert "multiplied by their CTF" in particles.notes[0]
     assert not read_particles(small_set)[0].ctf.premultiplied.any()
+
+
+def test_phase_flipped_images_are_flipped_back_and_said(tmp_path, small_set, write_star):
+    rows = np.array([2, 0, 1])
+    particles, raw = read_particles(small_set)
+    expected = flip_phases(raw.read(rows), take_rows(particles.ctf, rows), particles.box_angstrom)
+    assert np.abs(expected - raw.read(rows)).max() > 0.1
+    stated = write_star(tmp_path / "b.star", optics={"rlnCtfDataArePhaseFlipped": ["1"]})
+    for path, said_by_the_user in ((stated, False), (small_set, True), (stated, True)):
+        particles, source = read_particles(path, phase_flipped=said_by_the_user)
+        np.testing.assert_array_equal(source.read(rows), expected)
+        np.testing.assert_array_equal(source.take(rows).read(np.arange(3)), expected)
+        assert "flipped back" in particles.notes[0]
+    assert particles.optics["rlnCtfDataArePhaseFlipped"].tolist() == ["1"]
+    np.testing.assert_array_equal(read_particles(stated, use_ctf=False)[1].read(rows), raw.read(rows))
 
 
 def test_stacks_are_found_from_the_folders_above(tmp_path, small_set):

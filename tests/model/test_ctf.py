@@ -4,7 +4,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from coldstart.model.ctf import electron_wavelength_angstrom, evaluate_ctf, take_rows
+from coldstart.model.ctf import electron_wavelength_angstrom, evaluate_ctf, flip_phases, take_rows
 from coldstart.model.particles import Ctf
 
 REFERENCE = Path(__file__).parents[3] / "shared" / "benchmark" / "geometry.py"
@@ -100,3 +100,16 @@ def test_against_the_benchmarks_formula():
     kx, ky = geometry.frequency_grid_2d(n)
     ours = evaluate_ctf(ctf, kx.ravel(), ky.ravel(), n * pixel).reshape(expected.shape)
     np.testing.assert_allclose(ours, expected, atol=1e-10)
+
+
+def test_flipped_phases_make_the_ctf_positive_and_flipped_again_are_as_before():
+    ky, kx = np.meshgrid(np.fft.fftfreq(32, 1 / 32), np.arange(17), indexing="ij")
+    ctf = make_ctf(defocus_u_angstrom=[16000.0, 24000.0, 9000.0], premultiplied=[0.0, 0.0, 1.0])
+    values = evaluate_ctf(ctf, kx.ravel(), ky.ravel(), 32 * 4.0).reshape(3, 32, 17)
+    # The transform of a real image has real coefficients in its corners.
+    values[:, [0, 16], 16], values[:, 16, 0] = 0.0, 0.0
+    images = np.fft.irfft2(values, s=(32, 32)).astype(np.float32)
+    flipped = flip_phases(images, ctf, 32 * 4.0)
+    np.testing.assert_allclose(np.fft.rfft2(flipped[:2])[..., :16], np.abs(values[:2, :, :16]), atol=1e-5)
+    np.testing.assert_allclose(flipped[2], images[2], atol=1e-6)
+    np.testing.assert_allclose(flip_phases(flipped, ctf, 32 * 4.0), images, atol=1e-6)

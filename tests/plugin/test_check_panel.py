@@ -28,7 +28,7 @@ def statistics(rng: np.random.Generator, *, diameter: float | None = 120.0, ctf:
 
 
 def report(**changes: Any) -> CheckReport:
-    forecast = Forecast("GPU", 90, 300, 800, 2**30, 2**31, 2**33, (60.0, 150.0))
+    forecast = Forecast("GPU", 1, 90, 300, 800, 2**30, 2**31, 2**33, (60.0, 150.0))
     values = {"ctf": FACTS, "findings": FINDINGS, "forecast": forecast, **changes}
     return CheckReport("p.star", 1500, 64, 3.6, **values)
 

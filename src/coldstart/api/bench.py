@@ -54,6 +54,7 @@ def run_bench(
         data_root=data_root,
         pixel_size_angstrom=params.pixel_size_angstrom,
         use_ctf=params.ctf,
+        phase_flipped=params.phase_flipped,
     )
     volume = None if volume_path is None else read_box_map(volume_path, particles, "--volume")
     with open_session(params.device, params.threads, profiling=True) as session:

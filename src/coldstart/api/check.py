@@ -132,6 +132,7 @@ def _stack_facts(particles: Particles, images: MrcStackSource) -> StackFacts:
         names=tuple(str(images.paths[number]) for number in used.tolist()),
         header_angstrom=tuple(images.headers[number].pixel_size_angstrom for number in used.tolist()),
         table_angstrom=tuple(taken),
+        phase_flipped=treatment is not None and treatment.flips_phases,
     )
 
 

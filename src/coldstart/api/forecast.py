@@ -35,6 +35,7 @@ def forecast_run(particles: Particles, params: AbInitioParams) -> tuple[Forecast
     shared = len(infos) * need.device_bytes + COMPILER_BYTES if info.shares_host_memory else 0
     forecast = Forecast(
         device_name=info.label,
+        classes=params.classes,
         initial_minibatch=min(plan.initial_minibatch, particles.count),
         final_minibatch=min(plan.final_minibatch, particles.count),
         iterations=plan.iterations,

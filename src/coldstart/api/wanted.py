@@ -29,6 +29,7 @@ def read_wanted(
         data_root=data_root,
         pixel_size_angstrom=params.pixel_size_angstrom,
         use_ctf=params.ctf,
+        phase_flipped=params.phase_flipped,
         resolution_angstrom=params.max_resolution_angstrom,
     )
     wanted, notes = params.particles_to_use, particles.notes

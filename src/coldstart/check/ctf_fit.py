@@ -74,6 +74,13 @@ def is_off_scale(scan: CtfScan) -> bool:
     return scan.best.z > SIGNIFICANT_Z and scan.gain > LEAST_GAIN and abs(float(np.log(scan.factor))) > LEAST_LOG_FACTOR
 
 
+def is_in_order(scan: CtfScan | None) -> bool:
+    """Whether the images show the CTFs of their own rows beyond doubt, as the table stands."""
+    if scan is None or is_off_scale(scan):
+        return False
+    return scan.stated.z > SIGNIFICANT_Z and scan.stated.share >= IN_ORDER
+
+
 def fits_as_stated(scan: CtfScan | None) -> bool | None:
     """Whether the images bear out the table's CTF and pixel size; None where they cannot tell."""
     if scan is None or scan.distinct < LEAST_DISTINCT or max(scan.best.z, scan.stated.z) < SIGNIFICANT_Z:

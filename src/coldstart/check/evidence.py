@@ -1,5 +1,6 @@
 """What the checks look at: the particles, a sample of their images, and what a pass over the stack found."""
 
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -7,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from coldstart.check.ctf_agreement import CtfScan, scan_defocus
+from coldstart.check.ctf_sign import SignSlope, measure_sign
 from coldstart.check.spectra import corner_power, ring_power
 from coldstart.model.particles import Ctf, Particles
 from coldstart.params import AbInitioParams
@@ -24,12 +26,15 @@ class StackFacts:
         The stacks.
     header_angstrom, table_angstrom : tuple of float
         Pixel size of each stack, as its header says (0 where it does not) and as the run takes it.
+    phase_flipped : bool
+        Whether the flipping of phases is undone as the images are read.
     """
 
     image_number: NDArray[np.int64]
     names: tuple[str, ...]
     header_angstrom: tuple[float, ...]
     table_angstrom: tuple[float, ...]
+    phase_flipped: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,13 +127,24 @@ class Sample:
 
 @dataclass(frozen=True)
 class Evidence:
-    """All that a check may look at; `sample` is None where no image can be read."""
+    """All that a check may look at.
+
+    Attributes
+    ----------
+    particles, params, stack, scan
+        What is checked.
+    sample : Sample or None
+        None where no image can be read.
+    read_more : callable
+        Reads the parts of a larger sample one by one, for what few images cannot show; of a quick check, the sample.
+    """
 
     particles: Particles
     params: AbInitioParams
     stack: StackFacts
     scan: Scan
     sample: Sample | None
+    read_more: Callable[[], Iterable[Sample]] = tuple
 
     @cached_property
     def ctf_scan(self) -> CtfScan | None:
@@ -136,3 +152,11 @@ class Evidence:
         if self.sample is None or self.sample.ctf is None:
             return None
         return scan_defocus(self.sample.power, self.sample.signal_share, self.sample.ctf, self.sample.box_angstrom)
+
+    @cached_property
+    def sign_slope(self) -> SignSlope | None:
+        """Whether the CTF's changes of sign are in the images; None without CTF or images."""
+        if self.sample is None or self.sample.ctf is None:
+            return None
+        parts = ((part.images, part.ctf) for part in self.read_more() if part.ctf is not None)
+        return measure_sign(parts, self.sample.box_angstrom)

@@ -18,6 +18,9 @@ SAMPLE_SIZE = 1000
 QUICK_SAMPLE_SIZE = 400
 """Images in the sample of a check of its own, and of the one at the head of a run."""
 
+LARGER_SAMPLE_SIZE = 4000
+"""Images in the larger sample of a check of its own: for the weakest effect, the sign of the CTF."""
+
 GRID_PX = 128
 """The sample's images are cropped to this side at most, so that its memory does not grow with the box."""
 
@@ -57,8 +60,22 @@ def gather(
     scan = scan_images(source, np.arange(particles.count) if thorough else rows, particles.box_px, stack, show)
     broken = {image.row for image in scan.broken}
     usable = rows[[int(row) not in broken for row in rows]]
-    sample = read_sample(particles, source, params, usable) if len(usable) and not scan.gave_up else None
-    return Evidence(particles, params, stack, scan, sample)
+    if not len(usable) or scan.gave_up:
+        return Evidence(particles, params, stack, scan, None)
+    sample = read_sample(particles, source, params, usable)
+    if not thorough or particles.count <= SAMPLE_SIZE:
+        return Evidence(particles, params, stack, scan, sample, lambda: (sample,))
+    larger = spread_rows(particles.count, LARGER_SAMPLE_SIZE)
+    larger = larger[[int(row) not in broken for row in larger]]
+    return Evidence(particles, params, stack, scan, sample, lambda: _parts(particles, source, params, larger))
+
+
+def _parts(
+    particles: Particles, source: ImageSource, params: AbInitioParams, rows: NDArray[np.int64]
+) -> Iterator[Sample]:
+    """The images of these rows in samples of QUICK_SAMPLE_SIZE at most, one after the other."""
+    for part in np.array_split(rows, -(-len(rows) // QUICK_SAMPLE_SIZE)):
+        yield read_sample(particles, source, params, part)
 
 
 def spread_rows(count: int, wanted: int) -> NDArray[np.int64]:

@@ -10,6 +10,7 @@ from coldstart.check.ctf_table import check_defocus_unit, check_microscope
 from coldstart.check.duplicates import check_copied_images, check_duplicate_rows
 from coldstart.check.evidence import Evidence
 from coldstart.check.header import check_header
+from coldstart.check.phase_flipped import check_phase_flipped
 from coldstart.check.pixels import check_broken, check_hot_pixels, check_normalisation
 from coldstart.check.premultiplied import check_premultiplied
 from coldstart.model.check_report import Finding
@@ -22,6 +23,7 @@ CHECKS: tuple[Callable[[Evidence], list[Finding]], ...] = (
     check_microscope,
     check_order,
     check_premultiplied,
+    check_phase_flipped,
     check_header,
     check_box,
     check_duplicate_rows,

@@ -47,6 +47,7 @@ _UNITS = {"flop": ("GFLOP/s", 1e-9), "points": ("Mpoints/s", 1e-6), "voxel updat
 @parameter_options(
     "pixel_size_angstrom",
     "ctf",
+    "phase_flipped",
     "invert",
     "final_minibatch",
     "seed",

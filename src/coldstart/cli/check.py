@@ -12,8 +12,9 @@ from rich.markup import escape
 from rich.progress import BarColumn, Progress, TextColumn
 from rich.table import Table
 
-from coldstart.cli.options import merge_parameters, parameter_options
-from coldstart.errors import ParticleFileError
+from coldstart.cli.options import merge_jobs, parameter_file_options, parameter_options
+from coldstart.cli.several import SeveralValuesCommand
+from coldstart.errors import ParameterError, ParticleFileError
 from coldstart.model.check_report import ERROR, CheckReport, CtfFacts, Forecast, Severity
 from coldstart.report.text import bytes_text, duration_text
 
@@ -22,7 +23,7 @@ _PICTURES = ("rows", "images", "average")
 """Statistics that are arrays of pixels, or belong to them: not for JSON."""
 
 
-@click.command(cls=click.RichCommand)
+@click.command(cls=SeveralValuesCommand)
 @click.argument("particles", type=click.Path(path_type=Path))
 @click.option("--json", "as_json", is_flag=True, help="Print everything as JSON instead, for scripts.")
 @click.option("--quick", is_flag=True, help="Look at some hundred images, as each run does first, instead of at all.")
@@ -32,32 +33,23 @@ _PICTURES = ("rows", "images", "average")
     metavar="FOLDER",
     help="Folder that the table's stack paths start from; the table's own folder when empty.",
 )
-@parameter_options(
-    "particles_to_use",
-    "initial_resolution_angstrom",
-    "max_resolution_angstrom",
-    "initial_minibatch",
-    "final_minibatch",
-    "symmetry",
-    "all_particles",
-    "pixel_size_angstrom",
-    "ctf",
-    "invert",
-    "device",
-    "threads",
-)
+@parameter_options()
+@parameter_file_options
 @click.pass_context
 def check(
-    ctx: click.RichContext, /, particles: Path, as_json: bool, quick: bool, data_root: Path | None, **flags: Any
-) -> None:
+    ctx: click.RichContext, /, particles: Path, as_json: bool, quick: bool, data_root: Path | None,
+    params_file: Path | None, preset: str | None, **flags: Any,
+) -> None:  # fmt: skip
     """Check PARTICLES before a run: the table, the images, and whether they belong together.
 
-    The exit code is 0 where nothing was found, 1 with warnings and 2 with errors. Flags that a run takes act here as
-    they would there: check with them, and then run with the same.
+    The exit code is 0 where nothing was found, 1 with warnings and 2 with errors. The parameters of a run act here as
+    they would there, and memory, time and minibatches are told for them: check with them, and then run with the same.
     """
     from coldstart.api import check_particles
 
-    params = merge_parameters(flags)
+    jobs = merge_jobs(flags, params_file, preset)
+    if len(jobs) > 1:
+        raise ParameterError("--classes takes one number here: give the largest, whose job needs the most memory.")
     console = Console(stderr=as_json)
     with Progress(
         TextColumn("{task.description}"), BarColumn(bar_width=24), console=console, transient=True,
@@ -65,7 +57,7 @@ def check(
     ) as bar:  # fmt: skip
         task = bar.add_task("", total=1.0)
         report = check_particles(
-            particles, params, data_root=data_root, thorough=not quick,
+            particles, jobs[0], data_root=data_root, thorough=not quick,
             on_progress=lambda step, share: bar.update(task, description=step, completed=share),
         )  # fmt: skip
     if as_json:
@@ -128,9 +120,10 @@ def facts(report: CheckReport) -> Iterator[str]:
 def forecast_text(forecast: Forecast) -> str:
     """What a run will need, in a line."""
     shortest, longest = map(duration_text, forecast.seconds)
+    of_classes = f" of {forecast.classes} classes" if forecast.classes > 1 else ""
     return (
-        f"A run takes {shortest} to {longest} on {forecast.device_name}: at most {forecast.iterations} iterations of "
-        f"{forecast.initial_minibatch}, later {forecast.final_minibatch} images, "
+        f"A run{of_classes} takes {shortest} to {longest} on {forecast.device_name}: at most {forecast.iterations} "
+        f"iterations of {forecast.initial_minibatch}, later {forecast.final_minibatch} images, "
         f"{bytes_text(forecast.device_bytes)} of the device's {bytes_text(forecast.device_capacity_bytes)} and "
         f"{bytes_text(forecast.host_bytes)} of memory."
     )

@@ -16,7 +16,7 @@ from coldstart.cli.several import SeveralValues
 from coldstart.errors import ParameterError
 from coldstart.io.params_file import read_params_file
 from coldstart.params import AbInitioParams, field_info
-from coldstart.presets import preset_of
+from coldstart.presets import PRESETS, preset_of
 from coldstart.report.fields import field_choices, field_kind, refusals
 from coldstart.report.parameters import field_note, fields_by_group, value_text
 
@@ -54,6 +54,24 @@ def parameter_options(*names: str) -> Callable[[Command], Command]:
         return command
 
     return decorate
+
+
+def parameter_file_options(command: Command) -> Command:
+    """Decorator that gives a command the options of whole sets of parameters: a file, and a preset."""
+    command = click.option(
+        "--preset",
+        type=click.Choice([preset.key for preset in PRESETS]),
+        panel="Options",
+        help="Parameters for a common situation; those of --params and flags given here override it.",
+    )(command)
+    return click.option(
+        "--params",
+        "params_file",
+        type=click.Path(path_type=Path),
+        metavar="FILE",
+        panel="Options",
+        help="Parameters as JSON, such as the params.json of an earlier run; flags given here override it.",
+    )(command)
 
 
 def merge_parameters(

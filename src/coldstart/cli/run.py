@@ -10,13 +10,12 @@ import rich_click as click
 from coldstart.cli.check import judge_check
 from coldstart.cli.cluster import cluster_options, cluster_request
 from coldstart.cli.interrupt import listen_to_signals
-from coldstart.cli.options import merge_jobs, parameter_options
+from coldstart.cli.options import merge_jobs, parameter_file_options, parameter_options
 from coldstart.cli.outcome import print_comparison, print_consensus, print_halves, print_outcome
 from coldstart.cli.progress import jobs_display, progress_display
 from coldstart.cli.several import SeveralValuesCommand
 from coldstart.errors import ParameterError
 from coldstart.params import COMMON, INPUT, AbInitioParams, field_info
-from coldstart.presets import PRESETS
 from coldstart.report.progress import HALF_TITLES, job_titles, start_titles
 
 if TYPE_CHECKING:
@@ -43,20 +42,7 @@ if TYPE_CHECKING:
     panel=INPUT,
     help="Folder that the table's stack paths start from; the table's own folder, or one above it, when empty.",
 )
-@click.option(
-    "--params",
-    "params_file",
-    type=click.Path(path_type=Path),
-    metavar="FILE",
-    panel="Options",
-    help="Parameters as JSON, such as the params.json of an earlier run; flags given here override it.",
-)
-@click.option(
-    "--preset",
-    type=click.Choice([preset.key for preset in PRESETS]),
-    panel="Options",
-    help="Parameters for a common situation; those of --params and flags given here override it.",
-)
+@parameter_file_options
 @cluster_options
 @click.option(
     "--starts",

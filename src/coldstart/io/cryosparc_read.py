@@ -4,7 +4,7 @@ cryoSPARC's CTF is RELION's in sign and in its angles, but for radians; its stac
 is -1. The rows are kept whole, so that a dataset of the result has every field that the run did not change.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -95,6 +95,7 @@ def read_cryosparc(
     data_root: Path | None = None,
     pixel_size_angstrom: float | None = None,
     use_ctf: bool = True,
+    phase_flipped: bool = False,
     resolution_angstrom: float,
 ) -> tuple[Particles, MrcStackSource]:
     """Read a dataset and open its stacks; arguments, results and errors as in `particle_files.read_particles`."""
@@ -102,7 +103,8 @@ def read_cryosparc(
     files = find_stacks(path, table.places, data_root)
     headers = [read_stack_header(file) for file in files]
     _check_boxes(table, headers)
-    treatment, notes = one_kind(table.kinds, table.kind)
+    kinds = tuple(replace(kind, phase_flipped=phase_flipped) for kind in table.kinds)
+    treatment, notes = one_kind(kinds, table.kind, table.ctf)
     source = MrcStackSource(files, table.places.stack, table.places.slice, headers=headers, treatment=treatment)
     grid = table.kinds[0].grid if treatment is None else treatment.grid
     particles = Particles(

@@ -19,6 +19,7 @@ def read_particles(
     data_root: Path | None = None,
     pixel_size_angstrom: float | None = None,
     use_ctf: bool = True,
+    phase_flipped: bool = False,
     resolution_angstrom: float = DEFAULT_RESOLUTION_ANGSTROM,
 ) -> tuple[Particles, MrcStackSource]:
     """Read what is known of each particle, and open the stacks that hold the images.
@@ -34,6 +35,9 @@ def read_particles(
         Takes the place of the pixel size in the table or the header.
     use_ctf : bool
         Without it, CTF columns are neither needed nor read.
+    phase_flipped : bool
+        The images' phases were flipped by their CTFs, whatever the table says of it; they are flipped back as they
+        are read. Nothing is done without a CTF.
     resolution_angstrom : float
         At which `Particles.notes` says how much the aberrations matter that are not corrected.
 
@@ -59,6 +63,7 @@ def read_particles(
             data_root=data_root,
             pixel_size_angstrom=pixel_size_angstrom,
             use_ctf=use_ctf,
+            phase_flipped=phase_flipped,
             resolution_angstrom=resolution_angstrom,
         )
     except OSError as error:

@@ -34,7 +34,7 @@ def read_plain_stacks(
         kind = "a folder of stacks" if path.is_dir() else "a plain stack"
         raise ParticleFileError(
             f"{path} is {kind}, which holds no CTF: give the STAR or .cs file that belongs to it, "
-            "or say --no-ctf for images without a CTF (class averages, phase-flipped images)."
+            "or say --no-ctf for images without a CTF (class averages)."
         )
     headers = [read_stack_header(file) for file in files]
     counts = [header.count for header in headers]

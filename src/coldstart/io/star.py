@@ -16,6 +16,7 @@ from coldstart.io.star_columns import (
     MAGNIFICATION_LABELS,
     OPTICS_GROUP,
     OPTICS_GROUP_NAME,
+    PHASE_FLIPPED,
     bad_value,
     numbers,
     whole_numbers,
@@ -33,6 +34,7 @@ def read_star(
     data_root: Path | None = None,
     pixel_size_angstrom: float | None = None,
     use_ctf: bool = True,
+    phase_flipped: bool = False,
     resolution_angstrom: float,
 ) -> tuple[Particles, MrcStackSource]:
     """Read a STAR file and open its stacks; arguments, results and errors as in `particle_files.read_particles`."""
@@ -40,8 +42,8 @@ def read_star(
     files = find_stacks(path, table.places, data_root)
     headers = [read_stack_header(file) for file in files]
     boxes = _boxes(table, headers)
-    kinds = _image_kinds(table, boxes)
-    treatment, notes = one_kind(kinds, np.searchsorted(table.used, table.group))
+    kinds = _image_kinds(table, boxes, phase_flipped=phase_flipped)
+    treatment, notes = one_kind(kinds, np.searchsorted(table.used, table.group), table.ctf)
     source = MrcStackSource(files, table.places.stack, table.places.slice, headers=headers, treatment=treatment)
     pixel_size = float(table.pixel_size_angstrom[0]) if treatment is None else treatment.grid.pixel_size_angstrom
     optics = table.optics.take(table.used)
@@ -93,8 +95,8 @@ def _wrong_box(
     )
 
 
-def _image_kinds(table: StarTable, boxes: NDArray[np.int64]) -> tuple[ImageKind, ...]:
-    """Sampling of the images of each optics group in use."""
+def _image_kinds(table: StarTable, boxes: NDArray[np.int64], *, phase_flipped: bool) -> tuple[ImageKind, ...]:
+    """Sampling of the images of each optics group in use, and whether their phases were flipped."""
     used = table.optics.take(table.used)
     names = used.columns[OPTICS_GROUP_NAME if OPTICS_GROUP_NAME in used else OPTICS_GROUP].tolist()
     matrices = _magnifications(used, table.where_optics)
@@ -102,7 +104,13 @@ def _image_kinds(table: StarTable, boxes: NDArray[np.int64]) -> tuple[ImageKind,
         ImageGrid(int(box), float(size), matrix)
         for box, size, matrix in zip(boxes, table.pixel_size_angstrom, matrices, strict=True)
     ]
-    return tuple(ImageKind(grid, name=name) for grid, name in zip(grids, names, strict=True))
+    flipped = np.full(len(used), phase_flipped)
+    if PHASE_FLIPPED in used:
+        flipped |= whole_numbers(used, PHASE_FLIPPED, table.where_optics) != 0
+    return tuple(
+        ImageKind(grid, name=name, phase_flipped=bool(flip))
+        for grid, name, flip in zip(grids, names, flipped, strict=True)
+    )
 
 
 def _magnifications(used: CarriedTable, where: str) -> list[tuple[float, float, float, float]]:

@@ -182,7 +182,7 @@ def _read_ctf(path: Path, optics: CarriedTable, table: CarriedTable, group: NDAr
         else:
             raise ParticleFileError(
                 f"{path} has no column {column.label}, which the CTF needs. "
-                "Estimate the CTF first, or say --no-ctf for images without one (class averages, phase-flipped images)."
+                "Estimate the CTF first, or say --no-ctf for images without one (class averages)."
             )
     _check_ctf_range(path, fields)
     return Ctf(**fields)

@@ -1,11 +1,18 @@
-"""What is done to images as they are read: contrast turned, and several samplings brought to one."""
+"""What is done to images as they are read: contrast turned, flipped phases flipped back, several samplings made one."""
 
 from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
+from coldstart.model.ctf import flip_phases, take_rows
+from coldstart.model.particles import Ctf
 from coldstart.model.resample import ImageGrid, common_grid, resample
+
+FLIPPED_NOTE = (
+    "Phase-flipped images were flipped back as they were read, by the CTFs of their rows. "
+    "RELION takes the stacks as they are with --ctf_phase_flipped."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,11 +27,14 @@ class ImageKind:
         1 where particles are white, -1 where they are dark.
     name : str
         What the user knows the images by, for messages.
+    phase_flipped : bool
+        Whether their phases were flipped where their CTF is negative.
     """
 
     grid: ImageGrid
     sign: float = 1.0
     name: str = ""
+    phase_flipped: bool = False
 
     @property
     def text(self) -> str:
@@ -44,11 +54,14 @@ class Treatment:
     kinds : tuple of ImageKind
     kind : (N,) int64
         Which of `kinds` each row is of.
+    ctf : Ctf or None
+        Of each row, where the phases of some are to be flipped back.
     """
 
     grid: ImageGrid
     kinds: tuple[ImageKind, ...]
     kind: NDArray[np.int64]
+    ctf: Ctf | None = None
 
     def treat(self, images: NDArray[np.float32], rows: NDArray[np.int64]) -> NDArray[np.float32]:
         """Images of these rows, treated.
@@ -66,8 +79,12 @@ class Treatment:
         out = np.empty((len(rows), self.grid.box_px, self.grid.box_px), dtype=np.float32)
         for number in np.unique(self.kind[rows]).tolist():
             kind, chosen = self.kinds[number], self.kind[rows] == number
-            same = kind.grid.matches(self.grid)
-            found = images[chosen] if same else resample(images[chosen], kind.grid, self.grid)
+            found = images[chosen]
+            if kind.phase_flipped and self.ctf is not None:
+                box_angstrom = kind.grid.box_px * kind.grid.pixel_size_angstrom
+                found = flip_phases(found, take_rows(self.ctf, rows[chosen]), box_angstrom)
+            if not kind.grid.matches(self.grid):
+                found = resample(found, kind.grid, self.grid)
             out[chosen] = kind.sign * found
         return out
 
@@ -85,7 +102,12 @@ class Treatment:
 
     def take(self, rows: NDArray[np.int64]) -> "Treatment":
         """The same for some of the rows."""
-        return replace(self, kind=self.kind[rows])
+        return replace(self, kind=self.kind[rows], ctf=None if self.ctf is None else take_rows(self.ctf, rows))
+
+    @property
+    def flips_phases(self) -> bool:
+        """Whether the phases of any images are flipped back."""
+        return self.ctf is not None and any(kind.phase_flipped for kind in self.kinds)
 
     @property
     def _magnifications(self) -> NDArray[np.float64]:
@@ -93,7 +115,9 @@ class Treatment:
         return np.reshape([kind.grid.magnification for kind in self.kinds], (-1, 2, 2)).astype(np.float64)
 
 
-def one_kind(kinds: tuple[ImageKind, ...], kind: NDArray[np.int64]) -> tuple[Treatment | None, tuple[str, ...]]:
+def one_kind(
+    kinds: tuple[ImageKind, ...], kind: NDArray[np.int64], ctf: Ctf | None = None
+) -> tuple[Treatment | None, tuple[str, ...]]:
     """What brings images of several kinds to one, None where there is nothing to do; and what to tell the user.
 
     Parameters
@@ -102,14 +126,18 @@ def one_kind(kinds: tuple[ImageKind, ...], kind: NDArray[np.int64]) -> tuple[Tre
         Each with at least one row.
     kind : (N,) int64
         Which of `kinds` each row is of.
+    ctf : Ctf, optional
+        Of each row; without it, flipped phases stay flipped.
     """
     grids = [entry.grid for entry in kinds]
     plain = ImageGrid(grids[0].box_px, grids[0].pixel_size_angstrom)
     alike = all(grid.matches(plain) for grid in grids)
     grid = plain if alike else common_grid(grids)
-    if alike and all(entry.sign > 0 for entry in kinds):
+    flipped = ctf is not None and any(entry.phase_flipped for entry in kinds)
+    if alike and not flipped and all(entry.sign > 0 for entry in kinds):
         return None, ()
-    return Treatment(grid, kinds, kind), _notes(grid, kinds)
+    notes = _notes(grid, kinds)
+    return Treatment(grid, kinds, kind, ctf if flipped else None), (*notes, FLIPPED_NOTE) if flipped else notes
 
 
 def _notes(grid: ImageGrid, kinds: tuple[ImageKind, ...]) -> tuple[str, ...]:

@@ -101,6 +101,7 @@ class Forecast:
     Attributes
     ----------
     device_name : str
+    classes : int
     initial_minibatch, final_minibatch : int
         Images in an early and in a late iteration.
     iterations : int
@@ -114,6 +115,7 @@ class Forecast:
     """
 
     device_name: str
+    classes: int
     initial_minibatch: int
     final_minibatch: int
     iterations: int

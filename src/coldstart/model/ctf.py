@@ -7,12 +7,14 @@ With s the spatial frequency in 1/Å, and the defocus D along its direction, pos
 """
 
 import numpy as np
+import scipy.fft
 from numpy.typing import ArrayLike, NDArray
 
 from coldstart.model.particles import Ctf
 
 _ANGSTROM_PER_MM = 1e7
 _RING_POINTS = 24
+_FLIPPED_AT_ONCE = 2**20
 
 
 def electron_wavelength_angstrom(voltage_kv: ArrayLike) -> NDArray[np.float64]:
@@ -52,6 +54,36 @@ def evaluate_ctf(ctf: Ctf, kx: ArrayLike, ky: ArrayLike, box_angstrom: float) ->
     chi += np.deg2rad(_column(ctf.phase_shift_deg)) + np.arcsin(_column(ctf.amplitude_contrast))
     envelope = np.exp(-0.25 * _column(ctf.b_factor_angstrom2) * s2)
     return np.asarray(_column(ctf.scale) * np.sin(chi) * envelope)
+
+
+def flip_phases(images: NDArray[np.float32], ctf: Ctf, box_angstrom: float) -> NDArray[np.float32]:
+    """Images with the sign of their CTF taken out of their spectra, or put into those of flipped ones again.
+
+    Images that were multiplied by their CTFs have lost that sign, and stay as they are.
+
+    Parameters
+    ----------
+    images : (N, n, n) float32, [y, x]
+    ctf : Ctf
+        Of the N images.
+    box_angstrom : float
+        Side of the box in Å.
+
+    Returns
+    -------
+    (N, n, n) float32, [y, x]
+    """
+    side = images.shape[-1]
+    ky, kx = np.meshgrid(scipy.fft.fftfreq(side, 1 / side), np.arange(side // 2 + 1), indexing="ij")
+    out = np.empty_like(images)
+    step = max(1, _FLIPPED_AT_ONCE // ky.size)
+    for start in range(0, len(images), step):
+        rows = np.arange(start, min(start + step, len(images)))
+        values = evaluate_ctf(take_rows(ctf, rows), kx.ravel(), ky.ravel(), box_angstrom)
+        sign = np.where((values < 0) & (ctf.premultiplied[rows, None] == 0), np.float32(-1), np.float32(1))
+        spectrum = scipy.fft.rfft2(images[rows]) * sign.reshape(-1, *ky.shape)
+        out[rows] = scipy.fft.irfft2(spectrum, s=(side, side))
+    return out
 
 
 def ring_power(ctf: Ctf, rings: int, box_angstrom: float) -> NDArray[np.float64]:

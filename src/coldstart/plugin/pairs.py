@@ -96,8 +96,9 @@ class PairMaker:
             assert self._data.table is not None
             params, path = self._data.run.params, self._data.table.path
             with_ctf = params is None or params.ctf
+            flipped = params is not None and params.phase_flipped
             try:
-                self._opened = read_particles(path, use_ctf=with_ctf)
+                self._opened = read_particles(path, use_ctf=with_ctf, phase_flipped=flipped)
             except ColdstartError:
                 if params is not None:
                     raise
