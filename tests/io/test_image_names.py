@@ -20,11 +20,19 @@ def test_names_are_taken_apart(rows):
 
 
 @pytest.mark.parametrize(
-    "name", ["a.mrcs", "@a.mrcs", "0@a.mrcs", "1@", "x@a.mrcs", "-1@a.mrcs", "1.5@a.mrcs", "9" * 20 + "@a", ""]
+    "name", ["@a.mrcs", "0@a.mrcs", "1@", "x@a.mrcs", "-1@a.mrcs", "1.5@a.mrcs", "9" * 20 + "@a", ""]
 )
 def test_what_is_no_name_of_an_image_is_refused(name):
     with pytest.raises(ParticleFileError, match=r"a\.star, row 2, rlnImageName = .* count from 1"):
         split_image_names(CarriedTable({"rlnImageName": ["1@a.mrcs", name]}), "a.star")
+
+
+def test_a_name_without_a_number_is_that_of_the_only_image():
+    names = ["2@a.mrcs", "folder/b.mrc", "c.mrc:mrcs", "1@b.mrc"]
+    places = split_image_names(CarriedTable({"rlnImageName": names}), "a.star")
+    assert places.stacks == ("a.mrcs", "folder/b.mrc", "c.mrc", "b.mrc")
+    assert places.slice.tolist() == [1, 0, 0, 0]
+    assert places.unnumbered.tolist() == [False, True, True, False]
 
 
 @given(st.lists(st.sampled_from([b"a", b"b", b"cc", b"c"]), min_size=1))

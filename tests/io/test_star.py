@@ -4,6 +4,7 @@ import pytest
 from coldstart.errors import ParticleFileError
 from coldstart.io.particle_files import read_particles
 from coldstart.io.star_columns import CTF_COLUMNS
+from coldstart.io.star_write import write_unused
 from coldstart.model.ctf import flip_phases, take_rows
 
 NO_CTF_COLUMNS = {"rlnDefocusU": None, "rlnDefocusV": None, "rlnDefocusAngle": None}
@@ -327,3 +328,21 @@ def test_published_tables_are_read_beside_stacks(metadata_folder, tmp_path, writ
     particles, _ = read_particles(metadata_folder / name, data_root=tmp_path)
     assert particles.count == 5 if name == "relion31.star" else particles.count > 5
     assert particles.box_px == box
+
+
+def test_files_of_one_image_need_no_number(tmp_path, small_set, write_stack, write_star):
+    for name in ("a.mrc", "b.mrcs"):
+        write_stack(tmp_path / name, 1, 8, seed=len(name))
+    names = ["2@stack.mrcs", "a.mrc", "b.mrcs"]
+    path = write_star(tmp_path / "b.star", particles={"rlnImageName": names})
+    particles, source = read_particles(path)
+    images = source.read(np.arange(3))
+    np.testing.assert_array_equal(images[1:], [source.headers[number].open()[0] for number in (1, 2)])
+    for folder, expected in ((tmp_path, names), (tmp_path / "out", ["2@../stack.mrcs", "../a.mrc", "../b.mrcs"])):
+        folder.mkdir(exist_ok=True)
+        write_unused(folder / "again.star", particles, np.arange(3), source)
+        found, again = read_particles(folder / "again.star")
+        assert found.table["rlnImageName"].tolist() == expected
+        np.testing.assert_array_equal(again.read(np.arange(3)), images)
+    with pytest.raises(ParticleFileError, match=r"row 3, rlnImageName = 'stack.mrcs' does not say which of the 4 "):
+        read_particles(write_star(tmp_path / "c.star", particles={"rlnImageName": [*names[:2], "stack.mrcs"]}))

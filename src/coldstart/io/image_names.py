@@ -1,4 +1,4 @@
-"""Image names of RELION, `000001@folder/stack.mrcs`, for whole columns at once."""
+"""Image names of RELION, `000001@folder/stack.mrcs` or `folder/image.mrc`, for whole columns at once."""
 
 from dataclasses import dataclass
 
@@ -27,11 +27,14 @@ class ImagePlaces:
         Which of `stacks` each row is in.
     slice : (rows,) int64
         0-based number of the image in its stack.
+    unnumbered : (rows,) bool or None
+        Rows that name a file without saying which image of it, so that it must hold a single one; None for no row.
     """
 
     stacks: tuple[str, ...]
     stack: NDArray[np.int64]
     slice: NDArray[np.int64]
+    unnumbered: NDArray[np.bool_] | None = None
 
     def first_row(self, stack: int) -> int:
         """The first row that is in a stack."""
@@ -44,13 +47,14 @@ def split_image_names(table: CarriedTable, where: str) -> ImagePlaces:
     Raises
     ------
     ParticleFileError
-        If a name has not the form number@stack, or its number is 0.
+        If a name has neither the form number@stack nor that of a file, or its number is 0.
     """
     names = np.ascontiguousarray(table.utf8(IMAGE_NAME))
     letters = names.view(np.uint8).reshape(len(names), -1)
-    at = np.argmax(letters == _AT, axis=1)
-    number = np.zeros(len(names), dtype=np.int64)
-    stack = np.zeros(names.shape, names.dtype)
+    is_at = letters == _AT
+    at, unnumbered = np.argmax(is_at, axis=1), ~is_at.any(axis=1)
+    number = unnumbered.astype(np.int64)
+    stack = np.where(unnumbered, names, b"")
     for place in np.unique(at[(at > 0) & (at <= _DIGITS)]).tolist():
         rows = np.flatnonzero(at == place)
         digits = letters[rows, :place].astype(np.int64) - ord("0")
@@ -65,7 +69,20 @@ def split_image_names(table: CarriedTable, where: str) -> ImagePlaces:
         raise bad_value(table, IMAGE_NAME, int(wrong[0]), where, what)
     distinct, index = distinct_in_order(stack)
     stacks = tuple(name.decode().removesuffix(FORMAT_MARK) for name in distinct.tolist())
-    return ImagePlaces(stacks, index, number - 1)
+    return ImagePlaces(stacks, index, number - 1, unnumbered if unnumbered.any() else None)
+
+
+def stack_of(name: bytes) -> str:
+    """The stack that an image name names, without `FORMAT_MARK`."""
+    return (name.partition(b"@")[2] or name).decode("utf-8", "surrogateescape").removesuffix(FORMAT_MARK)
+
+
+def renamed_image(name: bytes, stack: str) -> bytes:
+    """The image of that name in `stack`, which is marked as a stack where it has a number and ends in .mrc."""
+    number, at, _ = name.partition(b"@")
+    marked = stack.lower().endswith(".mrc") if at else name.endswith(FORMAT_MARK.encode())
+    path = (stack + FORMAT_MARK if marked else stack).encode("utf-8", "surrogateescape")
+    return number + at + path if at else path
 
 
 def distinct_in_order(values: NDArray[np.bytes_]) -> tuple[NDArray[np.bytes_], NDArray[np.int64]]:

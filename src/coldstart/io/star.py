@@ -12,6 +12,7 @@ from coldstart.io.mrc import MrcStackSource, StackHeader, read_stack_header
 from coldstart.io.star_columns import (
     CTF_PREMULTIPLIED,
     IMAGE_DIMENSIONALITY,
+    IMAGE_NAME,
     IMAGE_SIZE,
     MAGNIFICATION_LABELS,
     OPTICS_GROUP,
@@ -41,6 +42,7 @@ def read_star(
     table = read_star_table(path, pixel_size_angstrom=pixel_size_angstrom, use_ctf=use_ctf)
     files = find_stacks(path, table.places, data_root)
     headers = [read_stack_header(file) for file in files]
+    _check_unnumbered(table, headers)
     boxes = _boxes(table, headers)
     kinds = _image_kinds(table, boxes, phase_flipped=phase_flipped)
     treatment, notes = one_kind(kinds, np.searchsorted(table.used, table.group), table.ctf)
@@ -63,6 +65,18 @@ def read_star(
         ),
     )
     return particles, source
+
+
+def _check_unnumbered(table: StarTable, headers: list[StackHeader]) -> None:
+    """Refuse names of files of several images that do not say which image is meant."""
+    if table.places.unnumbered is None:
+        return
+    counts = np.array([header.count for header in headers])[table.places.stack]
+    bad = np.flatnonzero(table.places.unnumbered & (counts > 1))
+    if len(bad):
+        row = int(bad[0])
+        what = f"does not say which of the {counts[row]:,} images of that stack is meant. Name it 000001@stack.mrcs"
+        raise bad_value(table.particles, IMAGE_NAME, row, f"{table.path}, data_particles", what)
 
 
 def _boxes(table: StarTable, headers: list[StackHeader]) -> NDArray[np.int64]:

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from coldstart.io.cryosparc_star import star_tables
-from coldstart.io.image_names import FORMAT_MARK, distinct_in_order
+from coldstart.io.image_names import distinct_in_order, renamed_image, stack_of
 from coldstart.io.mrc import MrcStackSource
 from coldstart.io.star_columns import (
     CLASS_POSTERIOR,
@@ -115,7 +115,7 @@ def image_names(
     renamed = {}
     for row in first.tolist():
         stack = int(stacks[row])
-        renamed[stack] = _stack_name(_stack_of(names[row]), source.paths[stack], folder).encode()
+        renamed[stack] = _stack_name(stack_of(names[row]), source.paths[stack], folder)
     return _rejoined(names, stacks, renamed)
 
 
@@ -124,33 +124,28 @@ def moved_image_names(names: NDArray[np.bytes_], old_folder: Path, new_folder: P
 
     Unlike `image_names` it asks for no stack: a relative path leads from `old_folder` to its own.
     """
-    paths = np.char.partition(names, b"@")[:, 2]
-    distinct, stacks = distinct_in_order(np.ascontiguousarray(paths))
-    found = [_stack_of(b"@" + path) for path in distinct.tolist()]
-    renamed = {n: _stack_name(stack, old_folder / stack, new_folder).encode() for n, stack in enumerate(found)}
+    head, at, tail = np.char.partition(names, b"@").T
+    distinct, stacks = distinct_in_order(np.ascontiguousarray(np.where(at == b"@", tail, head)))
+    found = [stack_of(path) for path in distinct.tolist()]
+    renamed = {n: _stack_name(stack, old_folder / stack, new_folder) for n, stack in enumerate(found)}
     return _rejoined(names, stacks, renamed)
 
 
-def _stack_of(name: bytes) -> str:
-    return name.partition(b"@")[2].decode("utf-8", "surrogateescape").removesuffix(FORMAT_MARK)
-
-
-def _rejoined(names: NDArray[np.bytes_], stacks: NDArray[np.int64], renamed: dict[int, bytes]) -> NDArray[np.bytes_]:
+def _rejoined(names: NDArray[np.bytes_], stacks: NDArray[np.int64], renamed: dict[int, str]) -> NDArray[np.bytes_]:
     pairs = zip(names.tolist(), stacks.tolist(), strict=True)
-    return np.array([b"%s@%s" % (name.partition(b"@")[0], renamed[stack]) for name, stack in pairs], dtype=np.bytes_)
+    return np.array([renamed_image(name, renamed[stack]) for name, stack in pairs], dtype=np.bytes_)
 
 
 def _stack_name(stack: str, file: Path, folder: Path) -> str:
     """How a table in `folder` names the stack that its input named `stack` and that was found as `file`."""
-    mark = FORMAT_MARK if file.suffix.lower() == ".mrc" else ""
     # The folders are resolved, since ".." out of a symbolic link leads elsewhere; the file keeps its own name.
     parent = file.parent.resolve()
     if Path(stack).is_absolute() or (folder / stack).parent.resolve() == parent:
-        return stack.removesuffix(Path(stack).name) + file.name + mark
+        return stack.removesuffix(Path(stack).name) + file.name
     try:
-        return (Path(os.path.relpath(parent, folder.resolve())) / file.name).as_posix() + mark
+        return (Path(os.path.relpath(parent, folder.resolve())) / file.name).as_posix()
     except ValueError:  # on Windows there is no relative path to another drive
-        return (parent / file.name).as_posix() + mark
+        return (parent / file.name).as_posix()
 
 
 def _write(path: Path, rows: NDArray[np.int64], blocks: dict[str, CarriedTable], source: MrcStackSource | None) -> None:
