@@ -1,3 +1,6 @@
+import bz2
+import gzip
+
 import pandas as pd
 import pytest
 import starfile
@@ -156,3 +159,18 @@ def test_paths_that_are_no_file(tmp_path):
         read_blocks(tmp_path)
     with pytest.raises(ParticleFileError, match=r"none\.star does not exist"):
         read_blocks(tmp_path / "none.star")
+
+
+def test_compressed_text_is_read(tmp_path):
+    text = "data_particles\n\nloop_\n_rlnImageName #1\n_rlnX #2\n" + "1@a.mrcs 2.5\n" * 1000
+    packed = gzip.compress(text.encode())
+    (tmp_path / "a.star").write_text(text)
+    (tmp_path / "a.star.gz").write_bytes(packed)
+    assert read_blocks(tmp_path / "a.star.gz") == read_blocks(tmp_path / "a.star")
+    for damaged in (packed[:-20], packed[:40] + bytes(20) + packed[60:]):
+        (tmp_path / "b.star.gz").write_bytes(damaged)
+        with pytest.raises(ParticleFileError, match=r"b\.star\.gz (is damaged|cannot be read): "):
+            read_blocks(tmp_path / "b.star.gz")
+    (tmp_path / "a.star.bz2").write_bytes(bz2.compress(text.encode()))
+    with pytest.raises(ParticleFileError, match="unpack what is compressed otherwise than with gzip"):
+        read_blocks(tmp_path / "a.star.bz2")

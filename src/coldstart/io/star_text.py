@@ -5,15 +5,19 @@ read. A file is read in pieces, and its values go into their columns at once: a 
 more memory than the text.
 """
 
+import gzip
 import re
+import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import IO, cast
 
 import numpy as np
 
 from coldstart.errors import OutputError, ParticleFileError
 from coldstart.io.files import atomic_path
+from coldstart.io.unpack import GZIP_START, is_packed
 from coldstart.model.carried import CarriedTable, Utf8Column
 
 # The layout that RELION 3.1, 4 and 5 read alike; RELION looks for this comment before each block.
@@ -134,9 +138,10 @@ def _pieces(path: Path) -> Iterator[tuple[int, list[bytes]]]:
     if path.is_dir():
         raise ParticleFileError(f"{path} is a folder: give the path of a STAR file or of a stack in it.")
     if not path.is_file():
-        raise ParticleFileError(f"{path} does not exist: check the path of the particle table.")
+        what = "is a link that leads to no file" if path.is_symlink() else "does not exist"
+        raise ParticleFileError(f"{path} {what}: check the path of the particle table.")
     try:
-        with path.open("rb") as stream:
+        with _opened(path) as stream:
             _check_start(path, stream.read(_PIECE_BYTES))
             stream.seek(0)
             first = 1
@@ -146,8 +151,17 @@ def _pieces(path: Path) -> Iterator[tuple[int, list[bytes]]]:
                 _check_encoding(path, first, lines)
                 yield first, lines
                 first += len(lines)
+    except (EOFError, zlib.error) as error:
+        raise ParticleFileError(f"{path} is damaged: {error}. Copy it again from where it came from.") from error
     except OSError as error:
         raise ParticleFileError(f"{path} cannot be read: {error.strerror or error}.") from error
+
+
+def _opened(path: Path) -> IO[bytes]:
+    """The text of a file, which may be compressed with gzip."""
+    with path.open("rb") as stream:
+        packed = is_packed(stream.read(len(GZIP_START)))
+    return cast(IO[bytes], gzip.open(path)) if packed else path.open("rb")
 
 
 def _check_start(path: Path, start: bytes) -> None:
@@ -158,7 +172,8 @@ def _check_start(path: Path, start: bytes) -> None:
 
 def _not_text(path: Path) -> ParticleFileError:
     return ParticleFileError(
-        f"{path} is not a STAR file: it is not text. Give a RELION particle table (.star) or a stack (.mrcs)."
+        f"{path} is not a STAR file: it is not text. Give a RELION particle table (.star) or a stack (.mrcs); unpack "
+        "what is compressed otherwise than with gzip."
     )
 
 
