@@ -51,10 +51,11 @@ def split_image_names(table: CarriedTable, where: str) -> ImagePlaces:
     """
     names = np.ascontiguousarray(table.utf8(IMAGE_NAME))
     letters = names.view(np.uint8).reshape(len(names), -1)
-    is_at = letters == _AT
-    at, unnumbered = np.argmax(is_at, axis=1), ~is_at.any(axis=1)
+    at = np.argmax(letters == _AT, axis=1)
+    unnumbered = letters[np.arange(len(names)), at] != _AT
     number = unnumbered.astype(np.int64)
-    stack = np.where(unnumbered, names, b"")
+    stack = np.zeros(names.shape, names.dtype)
+    stack[unnumbered] = names[unnumbered]
     for place in np.unique(at[(at > 0) & (at <= _DIGITS)]).tolist():
         rows = np.flatnonzero(at == place)
         digits = letters[rows, :place].astype(np.int64) - ord("0")
