@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 from coldstart.api import check_particles
 from coldstart.io.particle_files import read_particles
 from coldstart.model.check_report import CheckReport
-from coldstart.model.ctf import evaluate_ctf, flip_phases
+from coldstart.model.ctf import evaluate_ctf, flip_phases, take_rows
 from coldstart.model.mask import radius_px
 from coldstart.params import AbInitioParams
 
@@ -75,7 +75,9 @@ def ctf_of(data: Data) -> NDArray[np.float64]:
     assert np.allclose(particles.ctf.defocus_u_angstrom[rows], data.table["rlnDefocusU"])
     side = particles.box_px
     ky, kx = np.meshgrid(scipy.fft.fftfreq(side, 1 / side), np.arange(side // 2 + 1), indexing="ij")
-    values = evaluate_ctf(particles.ctf.first(len(rows)), kx.ravel(), ky.ravel(), particles.box_angstrom)
+    values = evaluate_ctf(
+        take_rows(particles.ctf, np.arange(len(rows))), kx.ravel(), ky.ravel(), particles.box_angstrom
+    )
     return values.reshape(len(rows), side, -1)
 
 
@@ -87,7 +89,7 @@ def filtered(data: Data, factor: NDArray[np.float64]) -> Data:
 
 def phase_flipped(data: Data) -> Data:
     particles, _ = read_particles(data.folder / "particles.star")
-    ctf = particles.ctf.first(len(data.table))
+    ctf = take_rows(particles.ctf, np.arange(len(data.table)))
     return replace(data, images=flip_phases(data.images, ctf, particles.box_angstrom))
 
 
