@@ -95,6 +95,7 @@ class AbInitioParams(BaseModel):
         "Half set",
         "Use the particles of half set 1 or 2 alone: those of rlnRandomSubset in the table, else every second one.",
         COMMON,
+        left_open="both",
         ge=1,
         le=2,
     )
@@ -273,7 +274,7 @@ class RunPlan(BaseModel):
         "Several numbers run a job each on the same data, and a report compares them.",
         COMMON,
         "classes",
-        left_open="one number alone",
+        left_open="this number alone",
         ge=1,
         le=100,
     )

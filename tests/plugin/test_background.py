@@ -1,5 +1,6 @@
 """Work beside the window: in a thread, the newest first, and in turns of the window's own."""
 
+from collections.abc import Iterator
 from threading import Event, get_ident
 from typing import Any
 
@@ -64,3 +65,20 @@ def test_turns_that_are_cleared_are_not_taken(owner: QObject, qtbot: Any) -> Non
     qtbot.waitUntil(lambda: turns.is_idle, timeout=TIMEOUT_MS)
     turns.add(lambda: done.append(3))
     qtbot.waitUntil(lambda: done == [1, 3], timeout=TIMEOUT_MS)
+
+
+def test_the_steps_of_a_generator_come_before_what_is_added_after_it(owner: QObject, qtbot: Any) -> None:
+    turns, others, done = Turns(owner), Turns(owner), []
+
+    def steps() -> Iterator[None]:
+        for number in (1, 2):
+            done.append(number)
+            yield
+        done.append(3)
+
+    turns.add_all(steps())
+    turns.add(lambda: done.append("after"))
+    others.add(lambda: done.append("other"))
+    qtbot.waitUntil(lambda: len(done) == 5, timeout=TIMEOUT_MS)
+    assert [step for step in done if step != "other"] == [1, 2, 3, "after"]
+    assert done.index("other") < done.index(3)

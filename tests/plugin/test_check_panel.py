@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Circle
 
 from coldstart.model.check_report import CheckReport, CtfFacts, Finding, Forecast, ImageStatistics
-from coldstart.plugin.check_panel import CheckPanel, draw_images, facts_html, findings_html
+from coldstart.plugin.check_panel import CheckPanel, draw_images, facts_html, findings_html, smoothed
 from coldstart.plugin.figure_view import Ink
 
 FACTS = CtfFacts((8000.0, 25000.0), (200.0, 300.0), (2.7,), (0.1,), True)
@@ -54,7 +54,7 @@ def test_findings_come_with_their_remedies() -> None:
     text = findings_html(FINDINGS)
     assert text.index("Error") < text.index("Warning")
     assert "&lt;bright&gt;" in text
-    assert "Say --invert." in text
+    assert "Tick “Invert contrast”." in text
     assert "Nothing was found" in findings_html(())
 
 
@@ -64,10 +64,17 @@ def test_the_diameter_is_a_circle_to_scale(rng: np.random.Generator, diameter: f
     figure = Figure()
     draw_images(figure, Ink("#ffffff", "#888888", "#000000"), statistics(rng, diameter=diameter, ctf=ctf), 240.0)
     circles = [patch for axes in figure.axes for patch in axes.patches if isinstance(patch, Circle)]
-    assert len(figure.axes) == 7
-    assert len(circles) == (6 if diameter else 0)
+    assert len(figure.axes) == 12
+    assert len(circles) == (11 if diameter else 0)
     assert all(circle.radius == pytest.approx(0.5 * 32 * 120 / 240) for circle in circles)
     assert len(figure.axes[-1].lines) == 1 + ctf
+
+
+def test_smoothing_takes_fine_detail_and_leaves_coarse() -> None:
+    across = np.arange(48) * 5.0
+    coarse, fine = (np.cos(2 * np.pi * across / period)[None, :].repeat(48, axis=0) for period in (240.0, 10.0))
+    shown = smoothed((3.0 + coarse + fine).astype(np.float32), 240.0)
+    np.testing.assert_allclose(shown, 3.0 + 0.989 * coarse, atol=0.01)
 
 
 def test_a_report_takes_the_place_of_words(qtbot: Any, rng: np.random.Generator) -> None:

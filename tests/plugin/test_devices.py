@@ -32,8 +32,8 @@ def editor(qtbot: Any) -> DeviceEditor:
 def test_each_device_says_what_it_is(editor: DeviceEditor) -> None:
     editor.fill(FOUND, FOUND[0])
     texts = [editor.choice.itemText(row) for row in range(editor.choice.count())]
-    assert texts[0] == "Best: GPU, 3.0 GiB: Fast card"
-    assert texts[1] == "GPU, 3.0 GiB: Fast card"
+    assert texts[0] == "Best: Fast card (GPU, 3.0 GiB)"
+    assert texts[1] == "Fast card (GPU, 3.0 GiB)"
     assert "not usable: it speaks OpenCL 1.1" in texts[4]
     assert editor.value() is None
 
@@ -50,7 +50,7 @@ def test_several_devices_are_put_together_by_their_numbers(editor: DeviceEditor)
     assert editor.value() is None
     third.setChecked(True)
     assert editor.value() == "0,2"
-    assert editor.choice.currentText() == "2 devices: GPU, 3.0 GiB: Fast card; GPU, 3.0 GiB: Twin"
+    assert editor.choice.currentText() == "2 devices: Fast card (GPU, 3.0 GiB); Twin (GPU, 3.0 GiB)"
     first.setChecked(False)
     assert editor.value() is None
     editor.fill(FOUND[:1], FOUND[0])
@@ -62,7 +62,7 @@ def test_a_request_made_before_the_devices_are_known_is_kept(editor: DeviceEdito
     assert editor.value() == "Fast card"
     editor.fill(FOUND, FOUND[0])
     assert editor.value() == "Fast card"
-    assert editor.choice.currentText() == "GPU, 3.0 GiB: Fast card"
+    assert editor.choice.currentText() == "Fast card (GPU, 3.0 GiB)"
 
 
 def test_a_request_for_what_is_not_there_is_kept_as_it_is(editor: DeviceEditor) -> None:

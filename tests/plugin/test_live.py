@@ -33,6 +33,10 @@ def test_a_layer_a_class_is_updated_in_place(make_napari_viewer: Callable[[], An
     live.clear()
     assert not viewer.layers
     assert not viewer.canvas.overlays.text.visible
+    live.begin_part(2, "late news")
+    live.show(snapshot(4, 2, 16))
+    assert live._turns.is_idle
+    assert not live.layers
 
 
 def test_what_was_there_is_hidden_and_can_come_back(make_napari_viewer: Callable[[], Any], qtbot: Any) -> None:

@@ -12,7 +12,6 @@ from coldstart.plugin.map_layer import (
     class_color,
     in_sigma,
     map_layer,
-    prepare_viewer,
     show_map,
 )
 
@@ -67,34 +66,6 @@ def test_colours_start_again_after_the_last() -> None:
     colors = [class_color(number) for number in range(1, 10)]
     assert len(set(colors)) == 8
     assert colors[8] == colors[0]
-
-
-def test_z_points_at_the_viewer_and_y_up(make_napari_viewer: Callable[[], Any]) -> None:
-    viewer = make_napari_viewer()
-    prepare_viewer(viewer)
-    assert viewer.dims.ndisplay == 3
-    np.testing.assert_allclose(viewer.scene.camera.view_direction, (-1, 0, 0), atol=1e-6)
-    np.testing.assert_allclose(viewer.scene.camera.up_direction, (0, 1, 0), atol=1e-6)
-
-
-@pytest.mark.usefixtures("rendering")
-@pytest.mark.parametrize(("centre", "side"), [((8, 8, 13), "right"), ((8, 13, 8), "top"), ((8, 8, 3), "left")])
-def test_x_is_drawn_to_the_right_and_y_up(make_napari_viewer: Callable[[], Any], centre: Any, side: str) -> None:
-    viewer = make_napari_viewer()
-    viewer.window.resize(900, 600)
-    prepare_viewer(viewer)
-    viewer.canvas.overlays.scale_bar.visible = False
-    data, keywords, _ = map_layer(_blobs(centre), VOXEL, "map")
-    viewer.add_image(data, **keywords)
-    viewer.screenshot(canvas_only=False, flash=False)  # a window that was never drawn gives black pictures
-    viewer.reset_view()
-    picture = viewer.screenshot(flash=False)[..., :3].sum(axis=-1)
-    rows, columns = np.nonzero(picture > 100)
-    assert len(rows)
-    down, right = rows.mean() - picture.shape[0] / 2, columns.mean() - picture.shape[1] / 2
-    offsets = {"right": right, "left": -right, "top": -down}
-    assert max(offsets, key=lambda name: offsets[name]) == side
-    assert offsets[side] > 20
 
 
 def _rgb(color: str) -> list[float]:

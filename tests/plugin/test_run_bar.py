@@ -1,5 +1,6 @@
 """Buttons of each state of a run, and how far it is."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -29,13 +30,14 @@ def bar(qtbot: Any) -> RunBar:
     ],
 )
 def test_what_can_be_pressed_goes_with_the_state(bar: RunBar, state: State, pressable: set[str]) -> None:
-    bar.set_state(state)
+    bar.set_state(state, resumable=Path("/data/paused") if state == "paused" else None)
     assert {name for name, button in bar.buttons.items() if button.isVisibleTo(bar) and button.isEnabled()} == pressable
 
 
 def test_a_run_that_was_left_can_be_resumed(bar: RunBar) -> None:
-    bar.set_state("idle", can_resume=True)
+    bar.set_state("idle", resumable=Path("/data/left"))
     assert bar.buttons["resume"].isVisibleTo(bar)
+    assert "/data/left" in bar.buttons["resume"].toolTip()
     bar.set_state("idle", can_run=False, can_check=False)
     assert not bar.buttons["resume"].isVisibleTo(bar)
     assert not bar.buttons["run"].isEnabled()

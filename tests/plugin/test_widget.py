@@ -117,17 +117,18 @@ def test_pause_resume_and_stop(widget: ColdstartWidget, qtbot: Any, particles_pa
     assert [stats.iteration for stats in folder.load_iterations()] == [stats.iteration for stats in history]
 
 
+@pytest.mark.parametrize(("starts", "part"), [(1, ""), (2, "start_1")])
 def test_a_closed_viewer_leaves_a_run_that_another_one_ends(
-    make_napari_viewer: Callable[[], Any], qtbot: Any, particles_path: Path, tmp_path: Path
+    make_napari_viewer: Callable[[], Any], qtbot: Any, particles_path: Path, tmp_path: Path, starts: int, part: str
 ) -> None:
     first = make_napari_viewer()
     widget = ColdstartWidget(first)
     first.window.add_dock_widget(widget)
-    fill(widget, particles_path, tmp_path / "out", **LONG)
+    fill(widget, particles_path, tmp_path / "out", **LONG, starts=starts)
     press(widget, "run")
     qtbot.waitUntil(lambda: len(widget._history) > 1, timeout=TIMEOUT_MS)
     first.close()
-    folder = RunFolder(tmp_path / "out")
+    folder = RunFolder(tmp_path / "out" / part)
     qtbot.waitUntil(lambda: folder.load_summary().status == "suspended", timeout=TIMEOUT_MS)
 
     second = make_napari_viewer()

@@ -1,6 +1,7 @@
 """What a check found, to look at before a run: figures, a few particles, their average and spectrum, and findings."""
 
 import html
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -11,6 +12,7 @@ from coldstart.model.check_report import CheckReport, CtfFacts, Finding, Forecas
 from coldstart.plugin.figure_view import FigureView, Ink
 from coldstart.plugin.map_layer import CLASS_COLORS
 from coldstart.plugin.plots import spaced_angstrom, style_axes
+from coldstart.plugin.window_words import in_the_window
 from coldstart.report.text import bytes_text, duration_text
 
 if TYPE_CHECKING:
@@ -19,7 +21,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 _SHOWN_IMAGES = 5
-_PICTURES_PX = 250
+_PICTURES_PX = 350
+_SMOOTH_ANGSTROM = 30.0
 _MARKS: dict[Severity, tuple[str, str, str]] = {
     "error": ("✖", "#e05a5a", "Error"),
     "warning": ("▲", "#e69f00", "Warning"),
@@ -94,17 +97,33 @@ def findings_html(findings: tuple[Finding, ...]) -> str:
 
 
 def draw_images(figure: "Figure", ink: Ink, statistics: ImageStatistics, box_angstrom: float) -> None:
-    """A strip of particles with the diameter as a circle; below it their average and the power spectrum."""
+    """Particles as they are and smoothed, with the diameter as a circle; their average and the power spectrum."""
     shown = statistics.images[:_SHOWN_IMAGES]
-    grid = figure.add_gridspec(2, 1, height_ratios=(1.0, 1.5))
-    strip = grid[0].subgridspec(1, max(len(shown), 1), wspace=0.03)
-    for column, image in enumerate(shown):
-        _draw_image(figure.add_subplot(strip[0, column]), image, statistics.diameter_angstrom, box_angstrom)
-    below = grid[1].subgridspec(1, 2, width_ratios=(1.0, 1.6))
+    grid = figure.add_gridspec(3, 1, height_ratios=(1.0, 1.0, 1.5))
+    rows: tuple[tuple[str, Iterable[NDArray[np.float32]]], ...] = (
+        ("particles", shown),
+        (f"the same to {_SMOOTH_ANGSTROM:.0f} Å", [smoothed(image, box_angstrom) for image in shown]),
+    )
+    for row, (title, images) in enumerate(rows):
+        strip = grid[row].subgridspec(1, max(len(shown), 1), wspace=0.03)
+        for column, image in enumerate(images):
+            axes = figure.add_subplot(strip[0, column])
+            _draw_image(axes, image, statistics.diameter_angstrom, box_angstrom)
+            if not column:
+                axes.set_title(title, loc="left", fontsize=8, color=ink.text)
+    below = grid[2].subgridspec(1, 2, width_ratios=(1.0, 1.6))
     average = figure.add_subplot(below[0, 0])
     _draw_image(average, statistics.average, statistics.diameter_angstrom, box_angstrom)
     average.set_title(f"average of {statistics.sample_size}", fontsize=8, color=ink.text)
     _draw_spectrum(figure.add_subplot(below[0, 1]), ink, statistics)
+
+
+def smoothed(image: "NDArray[np.float32]", box_angstrom: float) -> "NDArray[np.float32]":
+    """An image (n, n) without what is finer than `_SMOOTH_ANGSTROM`, where the eye finds the particle in the noise."""
+    n = len(image)
+    per_angstrom = np.hypot(np.fft.fftfreq(n)[:, None], np.fft.rfftfreq(n)[None, :]) * n / box_angstrom
+    falloff = np.exp(-np.log(2.0) * (per_angstrom * _SMOOTH_ANGSTROM) ** 2)
+    return np.asarray(np.fft.irfft2(np.fft.rfft2(image) * falloff, s=image.shape), dtype=np.float32)
 
 
 def _draw_image(axes: "Axes", image: "NDArray[np.float32]", diameter: float | None, box_angstrom: float) -> None:
@@ -153,7 +172,7 @@ def _forecast_rows(forecast: Forecast) -> list[tuple[str, str]]:
             "Memory",
             f"{bytes_text(forecast.device_bytes)} of {bytes_text(forecast.device_capacity_bytes)} on the device",
         ),
-        ("", f"{bytes_text(forecast.host_bytes)} of the computer's"),
+        ("", f"{bytes_text(forecast.host_bytes)} in main memory"),
         ("Time", f"{shortest} to {longest}" if shortest != longest else f"about {longest}"),
     ]
 
@@ -165,8 +184,9 @@ def _values(values: tuple[float, ...]) -> str:
 
 def _finding_html(finding: Finding) -> str:
     mark, color, name = _MARKS[finding.severity]
-    remedy = f"<br><i>{html.escape(finding.remedy)}</i>" if finding.remedy else ""
-    return f"<p><span style='color:{color}'>{mark} {name}</span> {html.escape(finding.message)}{remedy}</p>"
+    message, remedy = (html.escape(in_the_window(text)) for text in (finding.message, finding.remedy))
+    remedy = f"<br><i>{remedy}</i>" if remedy else ""
+    return f"<p><span style='color:{color}'>{mark} {name}</span> {message}{remedy}</p>"
 
 
 def _text_label() -> QLabel:

@@ -20,6 +20,7 @@ from qtpy.QtWidgets import (
     QHeaderView,
     QLabel,
     QPushButton,
+    QSizePolicy,
     QTableWidget,
     QTableWidgetItem,
     QVBoxLayout,
@@ -37,6 +38,10 @@ from coldstart.plugin.run_words import class_cells
 
 _COLUMNS = ("Class", "Particles", "Resolution", "Remarks", "Write as")
 _KINDS = "RELION particles (*.star);;cryoSPARC dataset (*.cs)"
+_HINT = (
+    "Untick a class to discard it. Give classes one number to merge them: their particles are written as one class; "
+    "each map stays as it is, since maps of classes lie in frames of their own."
+)
 _WRITE_AS = len(_COLUMNS) - 1
 _STATES = (Qt.CheckState.Unchecked, Qt.CheckState.Checked)
 
@@ -191,6 +196,8 @@ class ClassPicker(QWidget):
                 item.setToolTip(text)
                 rows.setItem(row, column, item)
         _fit_columns(rows)
+        rows.setSizeAdjustPolicy(QAbstractItemView.SizeAdjustPolicy.AdjustToContents)
+        rows.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Maximum)
         rows.setColumnHidden(_WRITE_AS, len(self._classes) == 1)
         rows.itemChanged.connect(self._change)
         return rows
@@ -232,11 +239,11 @@ class ClassPicker(QWidget):
 
     def _lay_out(self) -> None:
         layout = QVBoxLayout(self)
-        hint = QLabel("Untick a class to discard it; give two classes one number to merge them.")
+        hint = QLabel(_HINT)
         hint.setWordWrap(True)
         hint.setVisible(len(self._classes) > 1)
         layout.addWidget(hint)
-        layout.addWidget(self.rows, 1)
+        layout.addWidget(self.rows)
         posterior = QHBoxLayout()
         posterior.addWidget(QLabel("Least class posterior"))
         posterior.addWidget(self.min_posterior)
@@ -250,6 +257,7 @@ class ClassPicker(QWidget):
         layout.addWidget(self.accept_changes)
         layout.addWidget(self.count)
         layout.addWidget(self.write)
+        layout.addStretch()
 
 
 def with_view(picks: ClassPicks, *, other_hand: bool, coloring: str) -> ClassPicks:

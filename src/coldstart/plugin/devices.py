@@ -16,6 +16,8 @@ from coldstart.report.text import bytes_text
 if TYPE_CHECKING:
     from coldstart.compute.device import DeviceInfo
 
+_LIST_MARGIN_PX = 40
+
 
 class DeviceEditor(Editor):
     """What to ask for, as `--device` takes it: part of a name, or numbers; None for the best device.
@@ -63,6 +65,8 @@ class DeviceEditor(Editor):
             self._list_several([device for device in found if device.usable])
             self.set_value(wanted)
         self.choice.setToolTip(self.choice.currentText())
+        listed = self.choice.view()
+        listed.setMinimumWidth(listed.sizeHintForColumn(0) + _LIST_MARGIN_PX)
 
     def _list_several(self, usable: "list[DeviceInfo]") -> None:
         menu = self.several.menu()
@@ -110,8 +114,8 @@ def find_devices(threads: int | None = None) -> "tuple[tuple[DeviceInfo, ...], D
 
 
 def device_text(device: "DeviceInfo") -> str:
-    """A device as 'GPU, 79.1 GiB: NVIDIA H100'."""
-    return f"{device.kind}, {bytes_text(device.global_bytes)}: {device.name}"
+    """A device as 'NVIDIA H100 (GPU, 79.1 GiB)'."""
+    return f"{device.name} ({device.kind}, {bytes_text(device.global_bytes)})"
 
 
 def device_request(device: "DeviceInfo", found: "Sequence[DeviceInfo]") -> str:

@@ -181,8 +181,8 @@ class SymmetryEditor(Editor):
         self.kind, self.fold = QComboBox(), QSpinBox()
         self.kind.addItems(self._KINDS)
         self.fold.setRange(1, 99)
-        self.kind.setFixedWidth(_WIDTH_PX // 2)
         for widget in (self.kind, self.fold):
+            widget.setFixedWidth(_WIDTH_PX)
             self.row.addWidget(widget)
             ignore_stray_wheel(widget)
         self.row.addStretch()

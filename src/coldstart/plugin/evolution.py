@@ -6,10 +6,10 @@ from qtpy.QtWidgets import QHBoxLayout, QLabel, QSlider, QToolButton, QVBoxLayou
 
 from coldstart.io.opened_run import OpenedRun
 from coldstart.model.state import IterationStats
+from coldstart.plugin.run_words import phase_text
 from coldstart.report.text import resolution_text
 
 _FRAME_MS = 400
-_PHASES = {"initial": "initial resolution", "marching": "resolution rising", "final": "final resolution"}
 
 
 class Evolution(QWidget):
@@ -72,5 +72,5 @@ def place_text(iteration: int | None, stats: dict[int, IterationStats]) -> str:
     if iteration not in stats:
         return f"Iteration {iteration}"
     found = stats[iteration]
-    phase = "waiting for the map" if found.waiting else _PHASES.get(found.phase, found.phase)
-    return f"Iteration {iteration} of {found.iterations}, {resolution_text(found.resolution_angstrom)}, {phase}"
+    where = f"Iteration {iteration} of {found.iterations}, {resolution_text(found.resolution_angstrom)}"
+    return f"{where}, {phase_text(found)}"

@@ -17,6 +17,7 @@ from coldstart.errors import ParameterError
 from coldstart.params import COMMON, COMPUTE, INPUT, AbInitioParams, RunPlan, field_info
 from coldstart.plugin.devices import DeviceEditor
 from coldstart.plugin.editors import Editor, FieldEditor, PathEditor, SymmetryEditor
+from coldstart.plugin.figure_view import theme_ink
 from coldstart.report.fields import allowed_values, refusals
 from coldstart.report.parameters import fields_by_group, value_text
 
@@ -26,7 +27,8 @@ _PLANNED = {"classes": "most_classes", "seed": "starts"}
 """Common field -> field of the plan that stands behind it."""
 _TITLES = {INPUT: "Images", COMPUTE: "Processor"}
 """Of groups whose main part is shown with the input or with the common fields."""
-_LABEL_WIDTH_PX = 160
+_LABEL_WIDTH_PX = 150
+_ROW_SPACING_PX = 3
 _MAP_FILTER = "*.mrc *.map"
 
 
@@ -128,6 +130,7 @@ def form_layout(parent: QWidget) -> QFormLayout:
     """Rows of a label and a field, without a margin."""
     layout = QFormLayout(parent)
     layout.setContentsMargins(0, 0, 0, 0)
+    layout.setVerticalSpacing(_ROW_SPACING_PX)
     layout.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
     layout.setLabelAlignment(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter)
     return layout
@@ -140,6 +143,16 @@ def row_label(text: str, tooltip: str) -> QLabel:
     label.setWordWrap(True)
     label.setFixedWidth(_LABEL_WIDTH_PX)
     return label
+
+
+def section_title(text: str) -> QLabel:
+    """The title of a part of the form, over a line; bold is kept for what differs from its default."""
+    title = QLabel(text)
+    title.setStyleSheet(f"QLabel {{ border-bottom: 1px solid {theme_ink().muted}; padding: 2px 0; }}")
+    font = title.font()
+    font.setPointSizeF(1.1 * font.pointSizeF())
+    title.setFont(font)
+    return title
 
 
 def folded_section(title: str) -> QCollapsible:

@@ -7,6 +7,7 @@ took, so that it answers meanwhile.
 """
 
 import time
+from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -15,8 +16,9 @@ from qtpy.QtCore import QObject, QTimer
 
 from coldstart.model.state import IterationStats, Snapshot
 from coldstart.plugin.background import Newest, background
-from coldstart.plugin.map_layer import METADATA_KEY, ShownMap, map_layer, prepare_viewer, show_map
+from coldstart.plugin.map_layer import METADATA_KEY, ShownMap, map_layer, show_map
 from coldstart.plugin.turns import Turns
+from coldstart.plugin.viewer_setup import make_room, prepare_viewer, tile
 
 if TYPE_CHECKING:
     from napari.layers import Image, Layer
@@ -72,19 +74,24 @@ class LiveMaps(QObject):
         self._is_empty, self._title = True, title
         if all(METADATA_KEY in layer.metadata for layer in viewer.layers):
             self._turns.add(partial(prepare_viewer, viewer))
+        self._turns.add_all(make_room(viewer, self.layers[0]))
         self._turns.add(
             partial(setattr, viewer.dims, "ndisplay", 3),
             *(partial(setattr, layer, "visible", False) for layer in self._hidden),
             *(partial(self._add, layer) for layer in self.layers),
-            partial(setattr, viewer.canvas.grid, "enabled", classes > 1),
+            partial(tile, viewer, side_by_side=classes > 1),
             *(partial(setattr, layer.name_overlay, "visible", classes > 1) for layer in self.layers),
             partial(self._overlay, "preparing the images"),
         )
 
+    def when_there(self, then: Callable[[], None]) -> None:
+        """Call this once the layers of `begin` are there, or nothing after `clear`."""
+        self._turns.add(then)
+
     def begin_part(self, classes: int, title: str) -> None:
-        """Go on with another part of the same run: in the same layers, if it has as many classes."""
+        """Go on with another part of the same run: in the same layers, if it has as many classes; not after `clear`."""
         self._title = title
-        if classes == len(self.layers):
+        if len(self.layers) in (0, classes):
             return
         hidden, was_grid = self._hidden, self._was_grid
         self.begin(classes, title)

@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 
 if TYPE_CHECKING:
     from napari.layers import Image
-    from napari.viewer import Viewer
 
 THRESHOLD_SIGMA = 3.0
 """Density at which the surface is drawn, above the mean of the map."""
@@ -29,9 +28,6 @@ GREY_SCALE_KEY = "coldstart_grey_scale"
 
 CLASS_COLORS = ("#56b4e9", "#e69f00", "#e5ffbe", "#7f63ff", "#966d30", "#d0397a", "#6ef4d8", "#ffe178")
 """Colours of the classes, in their order; they start again after the last. The report's, on a dark ground."""
-
-# z towards the viewer, y up, x to the right, as ChimeraX shows a map. napari's own default is the mirror image.
-_ORIENTATION = ("towards", "up", "right")
 
 
 def class_color(class_number: int) -> str:
@@ -127,24 +123,6 @@ def show_map(layer: "Image", shown: ShownMap) -> None:
         layer.scale = (shown.voxel_size_angstrom,) * 3
 
 
-def prepare_viewer(viewer: "Viewer") -> None:
-    """Show three dimensions with x to the right, y up and z towards the viewer, and a scale bar.
-
-    Otherwise napari would show the mirror image of what ChimeraX does. Meant for a viewer without other layers.
-    """
-    viewer.dims.ndisplay = 3
-    viewer.scene.camera.orientation = _ORIENTATION
-    viewer.canvas.overlays.scale_bar.visible = True
-
-
-def load_units() -> None:
-    """Have the table of units read, which takes half a second and would hold up the first scale bar otherwise."""
-    import pint
-
-    registry: Any = pint.application_registry
-    registry.Quantity(1.0, "angstrom")
-
-
 def _scaled(volume: NDArray[np.floating], mean: float, sigma: float) -> NDArray[np.float32]:
     return np.asarray((volume.astype(np.float32, copy=False) - np.float32(mean)) / np.float32(sigma))
 
@@ -153,4 +131,4 @@ def _colormap(class_number: int) -> Any:
     from napari.utils.colormaps import Colormap
 
     color = class_color(class_number)
-    return Colormap(["#000000", color, "#ffffff"], name=f"coldstart {color}", controls=[0.0, 0.6, 1.0])
+    return Colormap(["#000000", color, "#ffffff"], name=f"class {class_number}", controls=[0.0, 0.6, 1.0])

@@ -35,8 +35,9 @@ COLORINGS = {
 
 _LABEL_COLORS = {"used": "#56b4e9", "low confidence": "#e69f00", "starts disagree": "#d0397a", "unused": "#9a9a9a"}
 _RADIUS_BOXES = 0.55
-# Of the points, in boxes: smaller where there are many.
-_SIZES = (0.006, 0.03)
+# Of the points, in boxes: they cover half of the sphere, within limits.
+_SIZES = (0.008, 0.05)
+_SIZE = 1.5
 _SEED = 0
 
 
@@ -85,7 +86,7 @@ def direction_layer(
     keywords = {
         "name": name,
         "features": features,
-        "size": box_angstrom * float(np.clip(0.6 / np.sqrt(max(len(rows), 1)), *_SIZES)),
+        "size": box_angstrom * float(np.clip(_SIZE / np.sqrt(max(len(rows), 1)), *_SIZES)),
         "border_width": 0.0,
         "face_color": point_colors(features, available_colorings(features)[0]),
         "opacity": 0.9,

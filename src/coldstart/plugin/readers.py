@@ -175,7 +175,7 @@ def _prepare_empty_viewer() -> None:
     """Show the first map of a viewer in three dimensions and with the right hand."""
     from napari import current_viewer
 
-    from coldstart.plugin.map_layer import prepare_viewer
+    from coldstart.plugin.viewer_setup import prepare_viewer
 
     viewer = current_viewer()
     if viewer is not None and not viewer.layers:

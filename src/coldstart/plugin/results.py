@@ -36,22 +36,26 @@ from coldstart.plugin.background import Garbage
 from coldstart.plugin.class_picker import ClassPicker, with_view
 from coldstart.plugin.evolution import Evolution
 from coldstart.plugin.gallery import Gallery
-from coldstart.plugin.map_layer import METADATA_KEY, prepare_viewer
+from coldstart.plugin.map_layer import METADATA_KEY
 from coldstart.plugin.pairs import PairMaker
 from coldstart.plugin.particle_layer import available_colorings
+from coldstart.plugin.run_jobs import can_go_on
 from coldstart.plugin.run_layers import LayerData, RunData, RunLayers, as_layer, remove_layers_of
 from coldstart.plugin.run_summary import RunSummary
 from coldstart.plugin.turns import Turns
+from coldstart.plugin.viewer_setup import make_room, prepare_viewer, tile
 
 if TYPE_CHECKING:
     from napari.layers import Layer
     from napari.viewer import Viewer
 
+    from coldstart.plugin.widget import ColdstartWidget
+
 OnParameters = Callable[[AbInitioParams], None]
 
 _FORM = ("napari-coldstart", "Ab-initio reconstruction")
 _FEATURES_TABLE = ("napari", "Features table widget")
-_TABLE_HEIGHT_PX = 190
+_TABLE_HEIGHT_PX = 220
 _SIZING_ROWS = 20
 _WIDTH_PX = 390
 _SETTLE_MS = 100
@@ -168,6 +172,8 @@ def _showing(
         yield
         made.append(as_layer(*entry))
         yield
+        yield from make_room(viewer, made[-1])
+        yield
         viewer.layers.append(made[-1])
     yield
     panel = ResultsPanel(viewer, opened, made, on_parameters)
@@ -190,8 +196,20 @@ def _open_features_table(viewer: "Viewer") -> None:
 
 
 def _load_into_form(viewer: "Viewer", params: AbInitioParams) -> None:
-    _, widget = viewer.window.add_plugin_dock_widget(*_FORM, tabify=True)
-    widget.setup.form.set_values(params.model_dump())
+    _open_widget(viewer).setup.form.set_values(params.model_dump())
+
+
+def _open_widget(viewer: "Viewer") -> "ColdstartWidget":
+    """The widget that runs reconstructions, in front of others; opened if it is not there."""
+    from coldstart.plugin.widget import ColdstartWidget
+
+    found = [widget for widget in viewer.window.dock_widgets.values() if isinstance(widget, ColdstartWidget)]
+    widget: ColdstartWidget = found[0] if found else viewer.window.add_plugin_dock_widget(*_FORM, tabify=True)[1]
+    dock = widget.parent()
+    if isinstance(dock, QDockWidget):
+        dock.show()
+        dock.raise_()
+    return widget
 
 
 def _move_below_canvas(dock: QDockWidget) -> None:
@@ -228,8 +246,10 @@ class ResultsPanel(QWidget):
         self._on_parameters = on_parameters or partial(_load_into_form, viewer)
         picks = load_picks(data.run.folder)
         self.layers = RunLayers(viewer, data, layers, self)
-        self.summary = RunSummary(data.run, data.problems)
+        self._resumable = next((path for path in (opened.folder, data.run.folder.path) if can_go_on(path)), None)
+        self.summary = RunSummary(data.run, data.problems, can_resume=self._resumable is not None)
         self.summary.parameters_wanted.connect(self._give_parameters)
+        self.summary.resume_wanted.connect(self._resume)
         self.evolution = Evolution(data.run)
         self.evolution.iteration_chosen.connect(self.layers.show_iteration)
         self.picker = None if data.table is None else ClassPicker(data.run, data.table, picks)
@@ -239,15 +259,15 @@ class ResultsPanel(QWidget):
         self.other_hand = QCheckBox("Other hand")
         self.other_hand.setToolTip("Show, and write, the mirror images of the maps and the poses that belong to them.")
         self.side_by_side = QCheckBox("Side by side")
-        self.side_by_side.setToolTip("Show every class in a part of the canvas of its own, all turned together.")
+        self.side_by_side.setToolTip("Show each map and the directions in a part of the canvas of its own.")
         self._fit = QTimer(self)
         self._fit.setSingleShot(True)
         self._fit.setInterval(_SETTLE_MS)
-        self._fit.timeout.connect(viewer.fit_to_view)
+        self._fit.timeout.connect(self._fit_to_canvas)
         self._lay_out()
         self.other_hand.setChecked(data.other_hand)
         self._connect()
-        several = len(self.layers.maps) > 1
+        several = len(layers) > 1
         self.side_by_side.setVisible(several)
         self.side_by_side.setChecked(several)
         if self.layers.points is not None:
@@ -344,7 +364,14 @@ class ResultsPanel(QWidget):
         self._save()
 
     def _tile(self, side_by_side: bool) -> None:
-        self._viewer.canvas.grid.enabled = side_by_side
+        tile(self._viewer, side_by_side=side_by_side)
+        self.fit_soon()
+
+    def _fit_to_canvas(self) -> None:
+        """Tile and fit what is shown to the canvas, whose size is known by now."""
+        if self.side_by_side.isChecked():
+            tile(self._viewer, side_by_side=True)
+        self._viewer.fit_to_view()
 
     def _pick(self) -> None:
         self._show_kept()
@@ -365,6 +392,11 @@ class ResultsPanel(QWidget):
             save_picks(self.data.run.folder, picks)
         except ColdstartError as error:
             self.picker.count.setToolTip(f"What is ticked cannot be remembered: {error}")
+
+    def _resume(self) -> None:
+        """Go on with the run, in the widget that shows how it runs."""
+        if self._resumable is not None:
+            _open_widget(self._viewer).resume_from(self._resumable)
 
     def _give_parameters(self) -> None:
         if self.data.run.params is not None:

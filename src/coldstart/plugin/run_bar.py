@@ -1,6 +1,7 @@
 """The bar at the foot of the widget: how far the run is, and the buttons that go with its state."""
 
 import html
+from pathlib import Path
 
 from qtpy.QtCore import Qt, Signal
 from qtpy.QtWidgets import QHBoxLayout, QLabel, QProgressBar, QPushButton, QSizePolicy, QVBoxLayout, QWidget
@@ -16,13 +17,16 @@ _VISIBLE: dict[State, tuple[str, ...]] = {
     "stopping": ("pause", "stop"),
     "paused": ("run", "resume", "stop", "open"),
 }
+_FIRST: dict[State, str] = {"idle": "run", "paused": "resume"}
+"""The button of a state that stands out."""
+
 _ERROR_COLOR = "#e05a5a"
 _TITLES = {"check": "Check", "run": "Run", "pause": "Pause", "resume": "Resume", "stop": "Stop", "open": "Open run …"}
 _TIPS = {
     "check": "Look at the particles as a run would use them, and estimate time and memory",
     "run": "Reconstruct, with the parameters as they are",
     "pause": "Write a checkpoint after this iteration and leave the device; the run can go on even after a restart",
-    "resume": "Go on with the run in the output folder from its checkpoint",
+    "resume": "Go on with a run from where it was left",
     "stop": "End the run and keep what it has: the particles are posed on the maps, and the results written",
     "open": "Show the results of an earlier run: choose its folder, or that of several starts or numbers of classes",
 }
@@ -60,11 +64,22 @@ class RunBar(QWidget):
         self.set_state("idle")
 
     def set_state(
-        self, state: State, *, can_run: bool = True, can_check: bool = True, can_resume: bool = False
+        self, state: State, *, can_run: bool = True, can_check: bool = True, resumable: Path | None = None
     ) -> None:
-        """Show the buttons of a state, and enable those that can be pressed in it."""
+        """Show the buttons of a state, and enable those that can be pressed in it.
+
+        Parameters
+        ----------
+        state : State
+        can_run, can_check : bool
+        resumable : Path or None
+            Folder of the run that Resume would go on with.
+        """
         for name, button in self.buttons.items():
-            button.setVisible(name in _VISIBLE[state] and (name != "resume" or can_resume or state == "paused"))
+            button.setVisible(name in _VISIBLE[state] and (name != "resume" or resumable is not None))
+            button.setStyleSheet(_accent_style() if name == _FIRST.get(state) else "")
+        if resumable is not None:
+            self.buttons["resume"].setToolTip(f"Go on with the run in {resumable} from where it was left")
         waits = state in ("pausing", "stopping")
         self.buttons["pause"].setEnabled(not waits)
         self.buttons["stop"].setEnabled(state != "stopping")
@@ -94,3 +109,15 @@ class RunBar(QWidget):
         self._is_error = is_error
         mark = f"<span style='color:{_ERROR_COLOR}'>✖</span> " if is_error else ""
         self.status.setText(mark + html.escape(text).replace("\n", "<br>").replace("  ", "&nbsp; "))
+
+
+def _accent_style() -> str:
+    """A button in the colour that napari's theme gives to what is chosen."""
+    from napari.settings import get_settings
+    from napari.utils.theme import get_theme
+
+    theme = get_theme(get_settings().appearance.theme)
+    return (
+        f"QPushButton:enabled {{ background-color: {theme.current.as_hex()}; }}"
+        f"QPushButton:enabled:hover {{ background-color: {theme.highlight.as_hex()}; }}"
+    )

@@ -29,6 +29,7 @@ from coldstart.plugin.background import Garbage
 from coldstart.plugin.run_jobs import Job, RunJob, left_job, new_job
 from coldstart.plugin.run_words import ending_text
 from coldstart.plugin.setup_page import RunRequest
+from coldstart.plugin.window_words import error_text
 
 State = Literal["idle", "running", "pausing", "stopping", "paused"]
 _WINDOW_MODULES = ("scipy.ndimage", "scipy.spatial")
@@ -127,24 +128,28 @@ class RunControl(QObject):
         self._mailbox = Mailbox()
         self._stop, self._suspend = threading.Event(), threading.Event()
         self._worker: FunctionWorker | None = None
+        self._held: FunctionWorker | None = None
         self._arrived.connect(self._deliver)
         # The job outlives a window that is closed by one iteration, and by writing its checkpoint.
         self.destroyed.connect(self._suspend.set)
 
     @property
     def is_active(self) -> bool:
-        """Whether a thread is at work."""
+        """Whether a thread is at work, or held until `go`."""
         return self._worker is not None
 
-    def start(self, request: RunRequest, *, despite_errors: bool = False) -> RunJob:
-        """Run what is asked for, once a quick check has found no error, or in spite of it."""
+    def start(self, request: RunRequest, *, despite_errors: bool = False, held: bool = False) -> RunJob:
+        """Run what is asked for, once a quick check has found no error, or in spite of it.
+
+        A job that is `held` waits for `go`: what the window does meanwhile need not share Python's lock with it.
+        """
         job = new_job(request, partial(_judge_check, self.checked.emit, despite_errors=despite_errors))
         self._stop.clear()
-        self._launch(job.output, job.run)
+        self._launch(job.output, job.run, held=held)
         return job
 
-    def resume(self, output: Path | None = None) -> RunJob:
-        """Go on with the paused run, or with one that was left in a folder.
+    def resume(self, output: Path | None = None, *, held: bool = False) -> RunJob:
+        """Go on with the paused run, or with one that was left in a folder; `held` as in `start`.
 
         Raises
         ------
@@ -155,8 +160,14 @@ class RunControl(QObject):
         assert output is not None
         job = left_job(output)
         self._stop.clear()
-        self._launch(output, job.run)
+        self._launch(output, job.run, held=held)
         return job
+
+    def go(self) -> None:
+        """Begin the job that is held; nothing where none is."""
+        worker, self._held = self._held, None
+        if worker is not None:
+            worker.start()
 
     def pause(self) -> None:
         """Write a checkpoint after this iteration, and leave the device free until the run is resumed."""
@@ -173,7 +184,7 @@ class RunControl(QObject):
             self._suspend.clear()
             self._enter("stopping")
 
-    def _launch(self, output: Path, job: Job) -> None:
+    def _launch(self, output: Path, job: Job, *, held: bool = False) -> None:
         self.output, self._mailbox = output, Mailbox()
         self._suspend.clear()
         Garbage.freeze()
@@ -181,9 +192,10 @@ class RunControl(QObject):
         worker = create_worker(task, _start_thread=False)
         task.is_abandoned = lambda: worker.abort_requested
         worker.returned.connect(self._finish)
-        self._worker = worker
+        self._worker = self._held = worker
         self._enter("running")
-        worker.start()
+        if not held:
+            self.go()
 
     def _deliver(self) -> None:
         news = self._mailbox.take()
@@ -257,7 +269,7 @@ class _Task:
         except RunSuspended:
             return Outcome(self._output, suspended=True)
         except ColdstartError as error:
-            return Outcome(self._output, error=str(error))
+            return Outcome(self._output, error=error_text(error))
         except Exception as error:  # a fault of the program: the user gets words, the log the traceback
             _LOGGER.exception("the run in %s failed", self._output)
             return Outcome(self._output, error=unexpected_text(error))

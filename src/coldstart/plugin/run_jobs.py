@@ -10,12 +10,12 @@ from pathlib import Path
 from typing import Any
 
 from coldstart.errors import OutputError
-from coldstart.io.run_paths import RunPaths, resume_command
+from coldstart.io.run_paths import RunPaths
 from coldstart.io.starts_file import has_consensus, has_halves, has_starts, read_starts
 from coldstart.model.check_report import CheckReport
 from coldstart.model.state import IterationStats
 from coldstart.plugin.setup_page import RunRequest
-from coldstart.report.progress import job_titles, start_titles
+from coldstart.report.progress import HALF_TITLES, job_titles, start_titles
 
 Job = Callable[..., Any]
 """Called with `on_iteration`, which takes the number of the part and a snapshot, `should_stop` and `should_suspend`."""
@@ -52,7 +52,7 @@ def new_job(request: RunRequest, on_check: Callable[[CheckReport], None]) -> Run
     jobs, starts = request.plan.jobs(request.params), request.plan.starts
     if starts > 1:
         run = _of_api("run_starts", *where, jobs[0], starts, **options)
-        return _starts_job(request.output, run, jobs[0].classes, starts)
+        return RunJob(request.output, run, (jobs[0].classes,) * starts, tuple(start_titles(starts)), ((),) * starts)
     if len(jobs) > 1:
         run = _of_api("run_jobs", *where, jobs, **options)
         return _series_job(request.output, run, [job.classes for job in jobs])
@@ -72,11 +72,10 @@ def left_job(output: Path) -> RunJob:
 
     if has_starts(output):
         plan = read_starts(output)
-        if plan.halves:
-            raise OutputError(f"two halves go on from the command line, with: {resume_command(output)}")
         folders = [plan.folder(output, number) for number in range(plan.starts)]
-        run = _of_api("resume_starts", output)
-        return _starts_job(output, run, plan.params.classes, plan.starts, _histories(folders))
+        run = _of_api("resume_halves" if plan.halves else "resume_starts", output)
+        titles = HALF_TITLES if plan.halves else tuple(start_titles(plan.starts))
+        return RunJob(output, run, (plan.params.classes,) * plan.starts, titles, _histories(folders))
     jobs = series_jobs(output)
     if jobs is not None:
         numbers = [job.classes for job in jobs]
@@ -88,9 +87,31 @@ def left_job(output: Path) -> RunJob:
 
 
 def can_go_on(output: Path) -> bool:
-    """Whether there is something to go on with, from the names in a folder alone."""
-    compared = has_consensus(output) or has_halves(output)
-    return RunPaths(output).checkpoint_path.is_file() or (has_starts(output) and not compared)
+    """Whether there is something to go on with: a checkpoint, or starts or halves that have not come to their end."""
+    if not has_starts(output):
+        return RunPaths(output).checkpoint_path.is_file()
+    if not (has_consensus(output) or has_halves(output)):
+        return True
+    try:
+        return _was_stopped(output)
+    except OutputError:
+        return False
+
+
+def _was_stopped(output: Path) -> bool:
+    """Whether starts that were compared had been stopped before: one never began, or ended early.
+
+    Those that fell behind in the race have a checkpoint too, but are not stopped.
+    """
+    from coldstart.io.opened_run import is_run_folder
+    from coldstart.io.results import RunFolder
+
+    plan = read_starts(output)
+    runs = [RunFolder(plan.folder(output, number)) for number in range(plan.starts)]
+    return any(
+        not is_run_folder(run.path) or (run.checkpoint_path.is_file() and run.load_summary().status == "stopped")
+        for run in runs
+    )
 
 
 def _of_api(name: str, *arguments: Any, **options: Any) -> Job:
@@ -111,12 +132,6 @@ def _single(run: Job) -> Job:
         return run(on_iteration=partial(on_iteration, 0), **keywords)
 
     return run_part
-
-
-def _starts_job(
-    output: Path, run: Job, classes: int, starts: int, histories: tuple[tuple[IterationStats, ...], ...] | None = None
-) -> RunJob:
-    return RunJob(output, run, (classes,) * starts, tuple(start_titles(starts)), histories or ((),) * starts)
 
 
 def _series_job(

@@ -11,12 +11,24 @@ from coldstart.plugin.run_words import summary_html
 
 
 class RunSummary(QWidget):
-    """The summary as text, over the buttons for report and parameters."""
+    """The summary as text, over the buttons for report, parameters and going on.
+
+    Parameters
+    ----------
+    run : OpenedRun
+    problems : list of str
+        What could not be read.
+    can_resume : bool
+        Whether there is something left to do.
+    """
 
     parameters_wanted = Signal()
     """The parameters of the run are to be loaded into the form."""
 
-    def __init__(self, run: OpenedRun, problems: list[str]) -> None:
+    resume_wanted = Signal()
+    """The run is to go on."""
+
+    def __init__(self, run: OpenedRun, problems: list[str], *, can_resume: bool = False) -> None:
         super().__init__()
         self._report = run.folder.report_path
         self.text = QLabel(summary_html(run, problems))
@@ -35,15 +47,22 @@ class RunSummary(QWidget):
         self.use_parameters.setToolTip("Load the parameters of this run into the form for the next one.")
         self.use_parameters.setEnabled(run.params is not None)
         self.use_parameters.clicked.connect(self._want_parameters)
+        self.resume = QPushButton("Resume")
+        self.resume.setToolTip("Go on with this run from where it was left.")
+        self.resume.setVisible(can_resume)
+        self.resume.clicked.connect(self._want_resume)
         buttons = QHBoxLayout()
-        buttons.addWidget(self.open_report)
-        buttons.addWidget(self.use_parameters)
+        for button in (self.open_report, self.use_parameters, self.resume):
+            buttons.addWidget(button)
         layout = QVBoxLayout(self)
         layout.addWidget(area, 1)
         layout.addLayout(buttons)
 
     def _want_parameters(self) -> None:
         self.parameters_wanted.emit()
+
+    def _want_resume(self) -> None:
+        self.resume_wanted.emit()
 
     def _show_report(self) -> None:
         webbrowser.open(self._report.absolute().as_uri())

@@ -7,14 +7,23 @@ from typing import TYPE_CHECKING
 
 from coldstart.io.class_records import ClassSummary
 from coldstart.io.run_records import Summary
+from coldstart.model.halves import HalvesRecord
 from coldstart.model.shape import FLAT_RATIO
 from coldstart.model.starts import ConsensusRecord
-from coldstart.model.state import SAME_MAP
+from coldstart.model.state import SAME_MAP, IterationStats
+from coldstart.plugin.window_words import in_the_window
 from coldstart.report.text import duration_text, listed, percent_text, resolution_text
 
 if TYPE_CHECKING:
     from coldstart.io.opened_run import OpenedRun
     from coldstart.io.particle_table import ParticleTable
+
+_PHASES = {
+    "initial": "initial resolution",
+    "marching": "resolution rising",
+    "final": "final resolution",
+    "posing": "posing the particles",
+}
 
 
 def status_sentence(run: "OpenedRun") -> str:
@@ -38,9 +47,22 @@ def status_sentence(run: "OpenedRun") -> str:
     return f"Completed{iterations}{converged}{_cost(summary)}."
 
 
-def ending_text(result: Summary | ConsensusRecord | Sequence[Summary]) -> str:
-    """How a run, several starts or several jobs ended, in a sentence or two."""
-    if isinstance(result, ConsensusRecord):
+def phase_text(stats: IterationStats) -> str:
+    """What the resolution does at an iteration."""
+    return "waiting for the map" if stats.waiting else _PHASES[stats.phase]
+
+
+def iteration_text(stats: IterationStats) -> str:
+    """The figures of an iteration, for the line above the bar."""
+    if stats.phase == "posing":
+        return f"{phase_text(stats).capitalize()}, {stats.minibatch:,} in this step."
+    resolution = resolution_text(stats.resolution_angstrom)
+    return f"{phase_text(stats).capitalize()}, {resolution}: {stats.minibatch:,} images, ESS {stats.ess_rotations:.1f}."
+
+
+def ending_text(result: Summary | ConsensusRecord | HalvesRecord | Sequence[Summary]) -> str:
+    """How a run, several starts, two halves or several jobs ended, in a sentence or two."""
+    if isinstance(result, (ConsensusRecord, HalvesRecord)):
         return result.verdict
     if isinstance(result, Summary):
         return _run_ending(result)
@@ -90,7 +112,8 @@ def notes(summary: Summary | None) -> tuple[str, ...]:
     """Remarks of the run; that of why it broke off is in its sentence already."""
     if summary is None:
         return ()
-    return summary.notes[1:] if summary.status in ("failed", "suspended") else summary.notes
+    shown = summary.notes[1:] if summary.status in ("failed", "suspended") else summary.notes
+    return tuple(map(in_the_window, shown))
 
 
 def class_flags(summary: Summary, entry: ClassSummary) -> list[str]:
@@ -131,7 +154,8 @@ def summary_html(run: "OpenedRun", problems: list[str]) -> str:
 
 
 def _classes_table(summary: Summary) -> str:
-    head = "".join(f"<td><b>{name}</b>&nbsp;&nbsp;</td>" for name in ("Class", "Particles", "Share", "Resolution", ""))
+    titles = ("Class", "Particles", "Share", "Resolution", "Remarks")
+    head = "".join(f"<td><b>{title}</b>&nbsp;&nbsp;</td>" for title in titles)
     rows = "".join(
         "<tr>" + "".join(f"<td>{_unbroken(cell)}&nbsp;&nbsp;</td>" for cell in _class_cells(summary, entry)) + "</tr>"
         for entry in summary.classes

@@ -13,7 +13,7 @@ from coldstart.errors import ColdstartError, ParameterError, ParticleFileError
 from coldstart.io.params_file import read_params_file, write_params_file
 from coldstart.params import AbInitioParams, RunPlan
 from coldstart.plugin.editors import ignore_stray_wheel
-from coldstart.plugin.form import ParameterForm, field_title, form_layout, row_label
+from coldstart.plugin.form import ParameterForm, field_title, form_layout, row_label, section_title
 from coldstart.plugin.input_section import InputSection
 from coldstart.plugin.settings import Settings
 from coldstart.presets import PRESETS, matching_preset, preset_of, preset_values
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from napari.viewer import Viewer
 
 _JSON_FILTER = "Parameters (*.json)"
+_SPACING_PX = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +57,12 @@ class SetupPage(QWidget):
         self.save_button.setToolTip("Write the parameters as a params.json, which `coldstart run --params` takes too")
         layout = QVBoxLayout(self)
         layout.setContentsMargins(4, 4, 4, 4)
-        for widget in (self.input, self.form.input_rows, self._preset_row(), self.form):
+        layout.setSpacing(_SPACING_PX)
+        parts = (
+            section_title("Input and output"), self.input, self.form.input_rows,
+            section_title("Reconstruction"), self._preset_row(), self.form,
+        )  # fmt: skip
+        for widget in parts:
             layout.addWidget(widget)
         layout.addStretch()
         self.presets.activated.connect(self._apply_preset)

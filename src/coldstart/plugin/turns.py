@@ -36,11 +36,11 @@ class Turns(QObject):
         self._go_on()
 
     def add_all(self, steps: Iterator[None]) -> None:
-        """Do what lies between the yields of a generator."""
+        """Do what lies between the yields of a generator, after the steps that wait and before any that come later."""
 
         def step() -> None:
             if next(steps, self) is not self:
-                self.add(step)
+                self._steps.appendleft(step)
 
         self.add(step)
 

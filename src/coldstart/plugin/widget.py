@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from napari.qt.threading import FunctionWorker, create_worker
-from napari.utils.notifications import show_error, show_info
+from napari.utils.notifications import show_info
 from qtpy.QtCore import QEvent, QSize, Qt, QTimer
 from qtpy.QtWidgets import QFileDialog, QFrame, QScrollArea, QTabWidget, QVBoxLayout, QWidget
 
@@ -24,7 +24,7 @@ from coldstart.plugin.check_panel import CheckPanel
 from coldstart.plugin.devices import find_devices
 from coldstart.plugin.figure_view import FigureView
 from coldstart.plugin.live import LiveMaps
-from coldstart.plugin.map_layer import load_units
+from coldstart.plugin.notify import tell_error
 from coldstart.plugin.plots import draw_progress
 from coldstart.plugin.run_bar import RunBar
 from coldstart.plugin.run_control import (
@@ -38,9 +38,11 @@ from coldstart.plugin.run_control import (
 )
 from coldstart.plugin.run_history import RunHistory
 from coldstart.plugin.run_jobs import RunJob, can_go_on
+from coldstart.plugin.run_words import iteration_text
 from coldstart.plugin.settings import Settings, load_settings, save_settings
 from coldstart.plugin.setup_page import RunRequest, SetupPage
-from coldstart.report.progress import figures
+from coldstart.plugin.viewer_setup import load_units
+from coldstart.plugin.window_words import in_the_window
 
 if TYPE_CHECKING:
     from napari.viewer import Viewer
@@ -97,6 +99,7 @@ class ColdstartWidget(QWidget):
         """Pause the run when the widget is closed, so that none goes on that nobody sees."""
         if event.type() == QEvent.Type.ParentChange and self.parent() is None and self.control.is_active:
             self.control.pause()
+            self.control.go()  # it may be held still, and ends with its checkpoint
             self.live.clear(restore=True)
             show_info(f"The run in {self.control.output} is paused. Choose its folder as the output to resume it.")
         return bool(super().event(event))
@@ -130,20 +133,34 @@ class ColdstartWidget(QWidget):
 
     def _fail(self, text: str) -> None:
         """Say what is wrong: in a notification, which shows a line of it, and in full where it was asked for."""
-        show_error(text)
+        text = in_the_window(text)
+        tell_error(self._viewer, text)
         self.bar.say(text, is_error=True)
         if not len(self._history) and self.tabs.currentIndex() == _PROGRESS_PAGE:
             self.tabs.setCurrentIndex(_CHECK_PAGE if self.check.despite_errors.isVisibleTo(self.check) else _SETUP_PAGE)
 
     def _start_run(self) -> None:
         request = self.setup.request()
-        self._begin(self.control.start(request, despite_errors=self.check.despite_errors.isChecked()))
+        self._begin(self.control.start(request, despite_errors=self.check.despite_errors.isChecked(), held=True))
+
+    def resume_from(self, folder: Path) -> None:
+        """Go on with the run in a folder, unless another one is going on; what is wrong is said in words."""
+        if self.control.is_active:
+            self._fail("Another run is going on. Pause or stop it first.")
+            return
+        try:
+            self._go_on_in(folder)
+        except ColdstartError as error:
+            self._fail(str(error))
 
     def _resume_run(self) -> None:
         output = self._resumable()
         assert output is not None
+        self._go_on_in(output)
+
+    def _go_on_in(self, output: Path) -> None:
         goes_on = output == self.control.output and self.control.state == "paused"
-        job = self.control.resume(output)
+        job = self.control.resume(output, held=not goes_on)
         if not goes_on:
             self._begin(job)
 
@@ -155,6 +172,7 @@ class ColdstartWidget(QWidget):
         self.bar.wait_for_first()
         self.bar.say("Reading and preparing the images …")
         self.tabs.setCurrentIndex(_PROGRESS_PAGE)
+        self.live.when_there(self.control.go)
 
     def _take_news(self, news: News) -> None:
         """Show what the run has done since last time."""
@@ -163,7 +181,7 @@ class ColdstartWidget(QWidget):
             history.add(part, stats)
         part, stats = news.iterations[-1]
         self.bar.show_iteration(stats, history.seconds_left, history.title)
-        self.bar.say(figures(stats))
+        self.bar.say(iteration_text(stats))
         self.live.begin_part(self._classes[part], history.title)
         self.live.show(news.snapshot)
         self.plots.show_figure(partial(draw_progress, parts=history.begun(), current=part))
@@ -228,17 +246,19 @@ class ColdstartWidget(QWidget):
         finder.start()
 
     def _resumable(self) -> Path | None:
-        """The folder of a run that can go on: the paused one, or the one that is chosen as the output."""
+        """The folder of a run that can go on: the paused one, that chosen as the output, or the one of just now."""
         if self.control.state == "paused":
             return self.control.output
-        chosen = self.setup.input.output.value()
-        return Path(chosen) if chosen is not None and can_go_on(Path(chosen)) else None
+        chosen, last = self.setup.input.output.value(), self.control.output
+        folders = [Path(chosen)] if chosen is not None else []
+        folders += [last] if last is not None else []
+        return next((folder for folder in folders if can_go_on(folder)), None)
 
     def _refresh(self) -> None:
         """Make buttons and words agree with the state."""
         problem, state = self.setup.problem(), self.control.state
         can_check = not problem and self._checker is None
-        self.bar.set_state(state, can_run=not problem, can_check=can_check, can_resume=self._resumable() is not None)
+        self.bar.set_state(state, can_run=not problem, can_check=can_check, resumable=self._resumable())
         if state in _WAITING:
             self.bar.say(_WAITING[state])
         elif state == "idle" and problem:
