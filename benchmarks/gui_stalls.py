@@ -43,10 +43,15 @@ class Heart:
         self.last, self.last_work = time.perf_counter(), time.thread_time()
         self.gaps: list[float] = []
         self.work: list[float] = []
+        self.before_run = 0
         self.timer = QTimer()
         self.timer.setTimerType(Qt.TimerType.PreciseTimer)
         self.timer.timeout.connect(self.beat)
         self.timer.start(BEAT_MS)
+
+    def begin_run(self) -> None:
+        """The layers are there, and the thread of the run begins."""
+        self.before_run = len(self.gaps) + 1
 
     def beat(self) -> None:
         now, work = time.perf_counter(), time.thread_time()
@@ -134,6 +139,8 @@ def watch_run(widget: Any, arguments: argparse.Namespace, output: Path) -> None:
     watcher.start()
     # What is shown of a run that has ended is another matter.
     widget.control.state_changed.connect(lambda: heart.timer.stop() if widget.control.state == "idle" else None)
+    begin = widget.control.go
+    widget.control.go = lambda: (heart.begin_run(), begin())
     if not arguments.without_run:
         widget.bar.buttons["run"].click()
     go_on(arguments.seconds)
@@ -174,9 +181,13 @@ def report(heart: Heart, watcher: Watcher, what: str) -> None:
     watcher.join()
     gaps, work, places = np.array(heart.gaps), np.array(heart.work), watcher.places
     print(f"{what}, {gaps.sum():.0f} s, {len(gaps)} beats, {os.getloadavg()[0]:.1f} processes waiting")
-    for name, seconds in (("gaps", gaps), ("the window's own work in a gap", work)):
-        longest = " ".join(f"{1e3 * value:.0f}" for value in np.sort(seconds)[::-1][:10])
-        print(f"{name}: {(seconds > STALL_S).sum()} over {1e3 * STALL_S:.0f} ms; longest, ms: {longest}")
+    parts = {"": slice(None)}
+    if heart.before_run:
+        parts = {"from the press to the run, ": slice(heart.before_run), "in the run, ": slice(heart.before_run, None)}
+    for part, beats in parts.items():
+        for name, seconds in (("gaps", gaps[beats]), ("the window's own work in a gap", work[beats])):
+            longest = " ".join(f"{1e3 * value:.0f}" for value in np.sort(seconds)[::-1][:10])
+            print(f"{part}{name}: {(seconds > STALL_S).sum()} over {1e3 * STALL_S:.0f} ms; longest, ms: {longest}")
     for beat in np.argsort(gaps)[::-1][:SHOWN]:
         place = places[beat].most_common(1)[0][0] if beat in places else "?"
         print(f"beat {beat}: {1e3 * gaps[beat]:.0f} ms, of which work {1e3 * work[beat]:.0f} ms: {place}")
