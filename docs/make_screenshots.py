@@ -175,7 +175,7 @@ def main() -> None:
     arguments = parser.parse_args()
     FIGURES.mkdir(exist_ok=True)
     names = set(arguments.names or PICTURES)
-    with tempfile.TemporaryDirectory() as settings:
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as settings:
         os.environ["COLDSTART_CONFIG"] = settings
         session = Session(arguments.folder / "demo", names)
         for shoot, pictures in SCENES.items():

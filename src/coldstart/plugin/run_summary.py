@@ -49,7 +49,6 @@ class RunSummary(QWidget):
         self.use_parameters.clicked.connect(self._want_parameters)
         self.resume = QPushButton("Resume")
         self.resume.setToolTip("Go on with this run from where it was left.")
-        self.resume.setVisible(can_resume)
         self.resume.clicked.connect(self._want_resume)
         buttons = QHBoxLayout()
         for button in (self.open_report, self.use_parameters, self.resume):
@@ -57,6 +56,7 @@ class RunSummary(QWidget):
         layout = QVBoxLayout(self)
         layout.addWidget(area, 1)
         layout.addLayout(buttons)
+        self.resume.setVisible(can_resume)  # once it has a parent: else it would be a window of its own
 
     def _want_parameters(self) -> None:
         self.parameters_wanted.emit()
