@@ -1,9 +1,10 @@
 """How many starts find the map, over the signal-to-noise ratio of a stack.
 
     python benchmarks/noisy_starts.py OUT --snr 0.06 0.08 --seeds 0 1 2 3 4 [-- options of coldstart run]
+    python benchmarks/noisy_starts.py OUT --snr 0.02 --molecule spike
 
-For each ratio, 5000 images of the 70S ribosome are simulated as those of the set `ribosome-noisy` are, and run from
-each seed with default parameters. A start has found the map where the Fourier shell correlation with the truth stays
+For each ratio, 5000 images are simulated, those of the ribosome as of the set `ribosome-noisy`, and run from each seed
+with default parameters. A start has found the map where the Fourier shell correlation with the truth stays
 above one half down to FOUND_ANGSTROM. Simulator and judge are in ../shared/benchmark, as for run_sets.py.
 """
 
@@ -18,7 +19,14 @@ from pathlib import Path
 import run_sets
 
 FOUND_ANGSTROM = 16.0
-STACK = "--n 5000 --box 64 --apix 6 --coloured --seed 113"
+STACKS = {
+    "ribosome": ("ribo70S_eftu", "--apix 6 --seed 113"),
+    "betagal": ("betagal_5a1a", "--apix 4 --seed 211"),
+    "spike": ("spike_6vxx", "--apix 4 --seed 212"),
+}
+"""Model and options of the simulator for each molecule."""
+
+STACK = "--n 5000 --box 64 --coloured"
 
 
 def main() -> None:
@@ -29,8 +37,8 @@ def main() -> None:
     benchmark = run_sets.SHARED / "benchmark"
     done = {(run["set"], run["seed"]) for run in results["runs"]}
     for snr in options.snr:
-        name = f"ribosome-snr-{1000 * snr:03.0f}"
-        simulate(out / "sets" / name, snr)
+        name = f"{options.molecule}-snr-{1000 * snr:03.0f}"
+        simulate(out / "sets" / name, options.molecule, snr)
         for seed in options.seeds:
             if (name, seed) not in done:
                 results["runs"].append(run_sets.measure(out, benchmark, name, seed, options.extra, maps_only=True))
@@ -43,19 +51,15 @@ def main() -> None:
         )
 
 
-def simulate(folder: Path, snr: float) -> None:
-    """A stack of the ribosome at this ratio, if it is not there yet."""
+def simulate(folder: Path, molecule: str, snr: float) -> None:
+    """A stack of a molecule at this ratio, if it is not there yet."""
     if (folder / "truth.star").exists():
         return
-    data = run_sets.SHARED / "data"
-    models: list[str | Path] = [
-        "--map",
-        data / "models" / "ribo70S_eftu.npz",
-        "--ctf-table",
-        data / "ctf" / "empiar10028_ctf.npz",
-    ]
+    data, (model, its_options) = run_sets.SHARED / "data", STACKS[molecule]
+    models = ["--map", data / "models" / f"{model}.npz", "--ctf-table", data / "ctf" / "empiar10028_ctf.npz"]
     simulator = run_sets.SHARED / "benchmark" / "simulate.py"
-    command: list[str | Path] = [sys.executable, simulator, folder, *models, *STACK.split(), "--snr", f"{snr:g}"]
+    stack = [*STACK.split(), *its_options.split(), "--snr", f"{snr:g}"]
+    command: list[str | Path] = [sys.executable, simulator, folder, *models, *stack]
     subprocess.run(command, check=True)
 
 
@@ -64,6 +68,7 @@ def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("out", type=Path)
     parser.add_argument("--snr", nargs="+", type=float, required=True)
+    parser.add_argument("--molecule", choices=STACKS, default="ribosome")
     parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2, 3, 4])
     return parser.parse_args(sys.argv[1:split], argparse.Namespace(extra=sys.argv[split + 1 :]))
 

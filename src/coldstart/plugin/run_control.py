@@ -2,7 +2,8 @@
 
 The job knows nothing of Qt: it calls `on_iteration`, and asks `should_stop` and `should_suspend`. What it hands over
 waits in a mailbox, where a newer map takes the place of an older one, so that a slow window never holds up the job and
-maps never pile up. Whatever the job raises comes back as an `Outcome`, in words for the user.
+maps never pile up. The window looks into it; the job's thread touches nothing of the window, which may be closed at any
+moment. Whatever the job raises comes back as an `Outcome`, in words for the user.
 
     idle --start--> running --pause--> pausing --> paused --resume--> running
                     running --stop--> stopping --> idle
@@ -20,7 +21,7 @@ from pathlib import Path
 from typing import Literal
 
 from napari.qt.threading import FunctionWorker, create_worker
-from qtpy.QtCore import QObject, Signal
+from qtpy.QtCore import QObject, QTimer, Signal
 
 from coldstart.errors import ColdstartError, ParticleFileError, RunSuspended
 from coldstart.model.check_report import CheckReport
@@ -42,6 +43,9 @@ _RUN_MODULES = (
     "starfile",
     "coldstart.plugin.results",
 )
+
+_LOOK_MS = 30
+"""Milliseconds between looks into the mailbox."""
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -77,23 +81,33 @@ class News:
 
 
 class Mailbox:
-    """Snapshots on their way from the job to the window: figures are kept, of maps only the newest."""
+    """What is on its way from the job to the window: the check's report, figures, and of maps only the newest."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
+        self._report: CheckReport | None = None
         self._iterations: list[tuple[int, IterationStats]] = []
         self._snapshot: Snapshot | None = None
 
-    def put(self, part: int, snapshot: Snapshot) -> bool:
-        """Leave a snapshot of a part of the run; True if the mailbox was empty, so that somebody has to be told."""
+    def put_report(self, report: CheckReport) -> None:
+        """Leave what the check found."""
         with self._lock:
-            was_empty = self._snapshot is None
+            self._report = report
+
+    def put(self, part: int, snapshot: Snapshot) -> None:
+        """Leave a snapshot of a part of the run."""
+        with self._lock:
             self._iterations.append((part, snapshot.stats))
             self._snapshot = snapshot
-            return was_empty
+
+    def take_report(self) -> CheckReport | None:
+        """What the check found, once."""
+        with self._lock:
+            report, self._report = self._report, None
+            return report
 
     def take(self) -> News | None:
-        """Empty the mailbox."""
+        """All else, once."""
         with self._lock:
             if self._snapshot is None:
                 return None
@@ -119,7 +133,6 @@ class RunControl(QObject):
     checked = Signal(object)
     news = Signal(object)
     ended = Signal(object)
-    _arrived = Signal()
 
     def __init__(self, parent: QObject | None = None) -> None:
         super().__init__(parent)
@@ -129,7 +142,9 @@ class RunControl(QObject):
         self._stop, self._suspend = threading.Event(), threading.Event()
         self._worker: FunctionWorker | None = None
         self._held: FunctionWorker | None = None
-        self._arrived.connect(self._deliver)
+        self._looks = QTimer(self)
+        self._looks.setInterval(_LOOK_MS)
+        self._looks.timeout.connect(self._deliver)
         # The job outlives a window that is closed by one iteration, and by writing its checkpoint.
         self.destroyed.connect(self._suspend.set)
 
@@ -143,9 +158,9 @@ class RunControl(QObject):
 
         A job that is `held` waits for `go`: what the window does meanwhile need not share Python's lock with it.
         """
-        job = new_job(request, partial(_judge_check, self.checked.emit, despite_errors=despite_errors))
-        self._stop.clear()
-        self._launch(job.output, job.run, held=held)
+        mailbox = Mailbox()
+        job = new_job(request, partial(_judge_check, mailbox.put_report, despite_errors=despite_errors))
+        self._launch(job, mailbox, held=held)
         return job
 
     def resume(self, output: Path | None = None, *, held: bool = False) -> RunJob:
@@ -159,8 +174,7 @@ class RunControl(QObject):
         output = output or self.output
         assert output is not None
         job = left_job(output)
-        self._stop.clear()
-        self._launch(output, job.run, held=held)
+        self._launch(job, Mailbox(), held=held)
         return job
 
     def go(self) -> None:
@@ -184,25 +198,31 @@ class RunControl(QObject):
             self._suspend.clear()
             self._enter("stopping")
 
-    def _launch(self, output: Path, job: Job, *, held: bool = False) -> None:
-        self.output, self._mailbox = output, Mailbox()
+    def _launch(self, job: RunJob, mailbox: Mailbox, *, held: bool) -> None:
+        self.output, self._mailbox = job.output, mailbox
+        self._stop.clear()
         self._suspend.clear()
         Garbage.freeze()
-        task = _Task(output, job, self._mailbox, self._arrived.emit, self._stop, self._suspend)
+        task = _Task(job.output, job.run, mailbox, self._stop, self._suspend)
         worker = create_worker(task, _start_thread=False)
         task.is_abandoned = lambda: worker.abort_requested
         worker.returned.connect(self._finish)
         self._worker = self._held = worker
         self._enter("running")
+        self._looks.start()
         if not held:
             self.go()
 
     def _deliver(self) -> None:
+        report = self._mailbox.take_report()
+        if report is not None:
+            self.checked.emit(report)
         news = self._mailbox.take()
         if news is not None:
             self.news.emit(news)
 
     def _finish(self, outcome: Outcome) -> None:
+        self._looks.stop()
         self._deliver()
         self._worker = None
         self._enter("paused" if outcome.suspended else "idle")
@@ -244,16 +264,10 @@ class _Task:
     """What the thread does; napari shows its text where it asks whether to close."""
 
     def __init__(
-        self,
-        output: Path,
-        job: Job,
-        mailbox: Mailbox,
-        notify: Callable[[], None],
-        stop: threading.Event,
-        suspend: threading.Event,
+        self, output: Path, job: Job, mailbox: Mailbox, stop: threading.Event, suspend: threading.Event
     ) -> None:
         self._output, self._job, self._mailbox = output, job, mailbox
-        self._notify, self._stop, self._suspend = notify, stop, suspend
+        self._stop, self._suspend = stop, suspend
         self.is_abandoned: Callable[[], bool] = lambda: False
 
     def __str__(self) -> str:
@@ -262,7 +276,7 @@ class _Task:
     def __call__(self) -> Outcome:
         try:
             result = self._job(
-                on_iteration=self._hand_over,
+                on_iteration=self._mailbox.put,
                 should_stop=self._stop.is_set,
                 should_suspend=lambda: self._suspend.is_set() or self.is_abandoned(),
             )
@@ -274,13 +288,6 @@ class _Task:
             _LOGGER.exception("the run in %s failed", self._output)
             return Outcome(self._output, error=unexpected_text(error))
         return Outcome(self._output, ending_text(result))
-
-    def _hand_over(self, part: int, snapshot: Snapshot) -> None:
-        if self._mailbox.put(part, snapshot):
-            try:
-                self._notify()
-            except RuntimeError:  # the window is gone, and with it the receiver
-                self._suspend.set()
 
 
 def unexpected_text(error: Exception) -> str:
