@@ -122,6 +122,21 @@ def test_a_start_that_falls_behind_is_left(
     assert folder.load_summary().status == "completed"
 
 
+def test_after_a_stop_the_promising_starts_end_with_what_they_have(
+    unbroken: Any, params: AbInitioParams, beside: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("coldstart.model.starts.LEAST_SHORTFALL", 1e9)
+    seen = list[int]()
+    record = run_starts(
+        unbroken.particles, beside / "out", params, 3,
+        on_iteration=lambda start, _: seen.append(start), should_stop=lambda: seen.count(1) > 3,
+    )  # fmt: skip
+    assert [(start.folder, start.status) for start in record.starts] == [("start_1", "stopped"), ("start_2", "stopped")]
+    assert record.starts[0].evidence == max(start.evidence for start in record.starts)
+    assert record.best == 1
+    assert RunFolder(beside / "out" / "start_1").volume_path(1, 1).is_file()
+
+
 def test_a_race_that_was_left_goes_on(both: Runs, unbroken: Any, params: AbInitioParams, beside: Path) -> None:
     output, seen = beside / "out", list[int]()
 

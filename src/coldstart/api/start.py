@@ -50,6 +50,10 @@ class Start:
         """Whether there is something to go on from."""
         return _can_go_on(self.folder)
 
+    def may_advance(self, *, stopped: bool) -> bool:
+        """Whether to take it further: after a stop only if it was judged and has begun, to end with what it has."""
+        return not stopped or (self.judged and self.has_begun)
+
     def advance(
         self,
         on_check: OnCheck | None,

@@ -55,8 +55,8 @@ def run_starts(
         Called after every iteration with the number of the start, from 0, and the maps and figures; with a cluster
         there are no maps, (0, 0, 0, 0).
     should_stop : callable, optional
-        Asked after every iteration; once it says True, the start that runs ends with what it has, and those that have
-        begun are compared.
+        Asked after every iteration; once it says True, no other start begins, the one that runs and the promising ones
+        of those before it end with what they have, and they are compared.
     cluster : ClusterRequest, optional
         Each of its workers takes one start at a time. The result is the same.
 
@@ -101,8 +101,7 @@ def _race(runs: RunsTogether) -> ConsensusRecord:
     with runs.kept():
         with runs.runners() as advance:
             advance([runs.start(number, judged=False) for number in range(runs.plan.starts)])
-            if runs.may_go_on():
-                advance([runs.start(number, judged=True) for number in _promising(runs)])
+            advance([runs.start(number, judged=True) for number in _promising(runs)])
         return find_consensus(runs.output, runs.plan)
 
 

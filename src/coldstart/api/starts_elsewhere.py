@@ -71,7 +71,7 @@ def _advance(start: Start, checked: bool, line: Line) -> None:
     wish = line.wish()
     if wish is Wish.SUSPEND:
         raise RunSuspended(f"The starts were suspended. They go on with: {resume_command(start.output)}")
-    if wish is Wish.GO_ON:
+    if start.may_advance(stopped=wish is Wish.STOP):
         start.advance(
             _shown_before if checked else None,
             lambda snapshot: line.tell(snapshot.stats),

@@ -110,14 +110,10 @@ class RunsTogether:
         """One of the runs, from 0, to be taken to its end or to where it is judged."""
         return Start(self.output, self.plan, number, judged, self.accept_changes)
 
-    def may_go_on(self) -> bool:
-        """Whether nobody has asked for a stop."""
-        return self.stop is None or not self.stop()
-
     def _advance(self, starts: Sequence[Start]) -> None:
         """One after the other, here."""
         for start in starts:
-            if self.may_go_on():
+            if start.may_advance(stopped=self.stop is not None and self.stop()):
                 on_check = self.on_check if start.number == 0 else None
                 start.advance(on_check, partial(self._seen, start.number), self.stop, self.suspend)
 
