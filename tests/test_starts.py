@@ -137,6 +137,14 @@ def test_after_a_stop_the_promising_starts_end_with_what_they_have(
     assert RunFolder(beside / "out" / "start_1").volume_path(1, 1).is_file()
 
 
+def test_stopped_before_any_start_there_is_nothing_to_compare(
+    unbroken: Any, params: AbInitioParams, beside: Path
+) -> None:
+    with pytest.raises(OutputError, match="fewer than two starts"):
+        run_starts(unbroken.particles, beside / "out", params, 2, should_stop=lambda: True)
+    assert not (beside / "out").exists()
+
+
 def test_a_race_that_was_left_goes_on(both: Runs, unbroken: Any, params: AbInitioParams, beside: Path) -> None:
     output, seen = beside / "out", list[int]()
 

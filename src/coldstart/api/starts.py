@@ -109,5 +109,7 @@ def _promising(runs: RunsTogether) -> list[int]:
     """The starts that are not clearly behind the best one."""
     folders = [RunFolder(runs.plan.folder(runs.output, number)) for number in range(runs.plan.starts)]
     evidence = {n: Evidence.of(folder.load_iterations()) for n, folder in enumerate(folders) if folder.path.is_dir()}
+    if not evidence:  # stopped before any had begun
+        return []
     best = max(evidence.values(), key=lambda found: found.mean)
     return [number for number, found in evidence.items() if not found.is_behind(best)]

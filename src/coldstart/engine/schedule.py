@@ -213,12 +213,12 @@ def next_progress(
             return marching
         start = now.phase_start if now.phase == "final" else iteration
         return replace(now, iteration=iteration, phase="final", phase_start=start, radius=plan.max_radius)
-    band = half_correlation[:, max(int(now.radius) - 2, 1) : int(now.radius) + 1]
-    edge = max(float(band.mean(axis=1).max()), 0.0) if band.size else 0.0  # empty where it was not looked at yet
     if not now.found and now.radius >= plan.waiting_radius:
         if not recognition.has_come and now.waited < plan.waiting_iterations:
             return replace(marching, waited=now.waited + 1)
         marching = replace(marching, found=True)
+    band = half_correlation[:, max(int(now.radius) - 2, 1) : int(now.radius) + 1]
+    edge = max(float(band.mean(axis=1).max()), 0.0) if band.size else 0.0  # empty where it was not looked at yet
     edge = edge / (plan.symmetry_order - (plan.symmetry_order - 1) * edge)
     speed = 1.0 + (FASTEST_MARCH - 1.0) * np.clip((edge - MARCH_FROM) / (MARCH_FULL - MARCH_FROM), 0.0, 1.0)
     end = plan.max_radius if marching.found else plan.waiting_radius
