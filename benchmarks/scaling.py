@@ -32,7 +32,7 @@ class MeasuredCrew:
 
     def __init__(self, crew: Any, client: Any) -> None:
         self._crew, self._client = crew, client
-        self.size, self.label, self.peak_bytes = crew.size, crew.label, 0
+        self.size, self.label, self.peak_bytes, self.notes = crew.size, crew.label, 0, ()
         self.totals: dict[str, float] = defaultdict(float)
 
     def expect(self, looks: Sequence[Any]) -> list[Any]:
