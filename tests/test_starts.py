@@ -122,6 +122,34 @@ def test_a_start_that_falls_behind_is_left(
     assert folder.load_summary().status == "completed"
 
 
+def test_starts_that_waited_in_vain_are_left_or_go_on(
+    unbroken: Any, params: AbInitioParams, beside: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing counts as recognition here, so that all wait in vain. What is to become of them is chosen."""
+    monkeypatch.setattr("coldstart.engine.recognition.LEAST_RISE", 1e9)
+    monkeypatch.setattr("coldstart.engine.recognition.MOST_RISE", 1e9)
+    waiting = params.model_copy(update={"waiting_iterations": 5, "max_resolution_angstrom": 20.0})
+    seen: list[tuple[int, str]] = []
+
+    def see(start: int, snapshot: Snapshot) -> None:
+        seen.append((start, "waiting" if snapshot.stats.waiting else snapshot.stats.phase))
+
+    monkeypatch.setattr("coldstart.api.starts.not_given_up", lambda starts: [0])
+    record = run_starts(unbroken.particles, beside / "out", waiting, 2, on_iteration=see)
+    assert [start.status for start in record.starts] == ["completed", "left"]
+    assert record.verdict.count("1 waited for the map in vain and was left.") == 1
+    assert seen.count((0, "waiting")) == seen.count((1, "waiting")) == 5
+    assert {phase for start, phase in seen if start == 1} == {"initial", "marching", "waiting"}
+
+    seen.clear()
+    monkeypatch.setattr("coldstart.api.starts.not_given_up", list)
+    monkeypatch.setattr("coldstart.model.starts.LEAST_SHORTFALL", 1e9)
+    record = resume_starts(beside / "out", on_iteration=see)
+    assert [start.status for start in record.starts] == ["completed", "completed"]
+    assert {start for start, _ in seen} == {1}
+    assert "waiting" not in {phase for _, phase in seen}
+
+
 def test_after_a_stop_the_promising_starts_end_with_what_they_have(
     unbroken: Any, params: AbInitioParams, beside: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -81,8 +81,13 @@ class Start:
 
     @property
     def evidence(self) -> Evidence:
-        """Where the starts are judged."""
+        """Where the starts are judged, or where this one was left before."""
         return Evidence.of(self.iterations)
+
+    @property
+    def waited_in_vain(self) -> bool:
+        """Whether it was left where it had waited for the map."""
+        return not self.finished and self.iterations[-1].waiting
 
 
 def find_consensus(output: Path, plan: StartsPlan) -> ConsensusRecord:
@@ -218,7 +223,10 @@ def _record(
     }
     resolution = max(agrees_to.values()) if agrees_to else None
     return ConsensusRecord(
-        verdict=verdict([start.evidence for start in starts], best.number, len(members), resolution),
+        verdict=verdict(
+            {start.number: None if start.waited_in_vain else start.evidence for start in starts}, best.number,
+            len(members), resolution,
+        ),
         agreeing=len(members),
         best=best.number + 1,
         resolution_angstrom=resolution,

@@ -13,6 +13,7 @@ from coldstart.api.drive import ShouldStop
 from coldstart.api.job import check_output, read_data
 from coldstart.api.joined_halves import join_halves
 from coldstart.api.series import OnJobIteration
+from coldstart.api.start import Gate
 from coldstart.api.together import RunsTogether
 from coldstart.errors import ParameterError
 from coldstart.io.starts_file import StartsPlan
@@ -102,5 +103,5 @@ def _run(runs: RunsTogether) -> HalvesRecord:
     """Run what is left of both halves, and compare them."""
     with runs.kept():
         with runs.runners() as advance:
-            advance([runs.start(number, judged=True) for number in range(runs.plan.starts)])
+            advance([runs.start(number, Gate.END) for number in range(runs.plan.starts)])
         return join_halves(runs.output, runs.plan)

@@ -2,6 +2,7 @@
 
 import shutil
 from dataclasses import dataclass, field
+from enum import Enum
 from pathlib import Path
 
 from coldstart.api.check import OnCheck
@@ -17,6 +18,14 @@ from coldstart.model.starts import JUDGED_ITERATIONS
 from coldstart.model.state import IterationStats, Snapshot
 
 
+class Gate(Enum):
+    """Where a start is left until it is known whether it is to go on."""
+
+    RECOGNITION = "where it has waited for the map in vain, or else where it is judged"
+    JUDGEMENT = "after so many iterations of its final phase"
+    END = "nowhere: it runs to its end"
+
+
 @dataclass(frozen=True, slots=True)
 class Start:
     """A start, and how far it is to go.
@@ -28,8 +37,7 @@ class Start:
     plan : StartsPlan
     number : int
         From 0.
-    judged : bool
-        Whether it has been judged, and may go to its end; otherwise it waits where it can be.
+    gate : Gate
     accept_changes : bool
         As in `resume_job`.
     """
@@ -37,7 +45,7 @@ class Start:
     output: Path
     plan: StartsPlan
     number: int
-    judged: bool
+    gate: Gate
     accept_changes: bool = False
 
     @property
@@ -52,7 +60,7 @@ class Start:
 
     def may_advance(self, *, stopped: bool) -> bool:
         """Whether to take it further: after a stop only if it was judged and has begun, to end with what it has."""
-        return not stopped or (self.judged and self.has_begun)
+        return not stopped or (self.gate is Gate.END and self.has_begun)
 
     def advance(
         self,
@@ -61,14 +69,14 @@ class Start:
         should_stop: ShouldStop | None,
         should_suspend: ShouldSuspend | None,
     ) -> None:
-        """Begin or go on, as in `run_job` and `resume_job`, until it can be judged or to its end.
+        """Begin or go on, as in `run_job` and `resume_job`, as far as its gate.
 
         Raises
         ------
         ColdstartError
             As `run_job` and `resume_job`: RunSuspended if `should_suspend` said so before it got there.
         """
-        gate = _Gate(0 if self.judged else JUDGED_ITERATIONS, should_suspend)
+        gate = _Gatekeeper(self.gate, self.plan.params.waiting_iterations, should_suspend)
 
         def seen(snapshot: Snapshot) -> None:
             gate.add(snapshot.stats)
@@ -93,15 +101,14 @@ class Start:
 
 
 @dataclass(slots=True)
-class _Gate:
-    """Where a start waits to be judged: after so many iterations of its final phase, or nowhere if that is 0.
+class _Gatekeeper:
+    """Counts iterations up to a gate. They are known by their numbers: after a crash some are done again."""
 
-    Iterations are known by their numbers: after a crash those since the last checkpoint are done again.
-    """
-
-    iterations: int
+    gate: Gate
+    waiting_iterations: int
     suspend: ShouldSuspend | None
-    passed: set[int] = field(default_factory=set)
+    waited: set[int] = field(default_factory=set)
+    final: set[int] = field(default_factory=set)
     reached: bool = False
 
     def is_reached(self, folder: Path) -> bool:
@@ -111,19 +118,26 @@ class _Gate:
             return True
         for row in run.load_iterations():
             self.add(row)
-        return 0 < self.iterations <= len(self.passed)
+        return self._stands_at_gate()
 
     def add(self, stats: IterationStats) -> None:
         """Take note of an iteration."""
+        if stats.waiting:
+            self.waited.add(stats.iteration)
         if stats.phase == "final":
-            self.passed.add(stats.iteration)
+            self.final.add(stats.iteration)
 
     def should_leave(self) -> bool:
         """Whether the start is to be left for now."""
         if self.suspend is not None and self.suspend():
             return True
-        self.reached = 0 < self.iterations <= len(self.passed)
+        self.reached = self._stands_at_gate()
         return self.reached
+
+    def _stands_at_gate(self) -> bool:
+        if self.gate is Gate.RECOGNITION and 0 < self.waiting_iterations <= len(self.waited):
+            return True
+        return self.gate is not Gate.END and len(self.final) >= JUDGED_ITERATIONS
 
 
 def _can_go_on(folder: Path) -> bool:

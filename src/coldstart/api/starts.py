@@ -1,10 +1,12 @@
 """Several starts on the same particles: a race, and how far those that reach its end agree.
 
 Every start is a run folder of its own, with the next seed. All of them run until they have worked at the maximum
-resolution for a while. Those that by then explain the images clearly worse than the best one are left there, with a
-checkpoint; the others run to their end and are compared (consensus.py).
+resolution for a while, or have waited for the map in vain. Those that explain the images clearly worse than the best
+one of those that are as far are left there, with a checkpoint; the others run to their end and are compared
+(consensus.py).
 """
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,11 +16,13 @@ from coldstart.api.consensus import find_consensus
 from coldstart.api.drive import ShouldStop
 from coldstart.api.job import check_output
 from coldstart.api.series import OnJobIteration
+from coldstart.api.start import Gate
 from coldstart.api.together import RunsTogether
 from coldstart.errors import ParameterError
 from coldstart.io.results import RunFolder
 from coldstart.io.starts_file import StartsPlan
-from coldstart.model.starts import ConsensusRecord, Evidence
+from coldstart.model.starts import ConsensusRecord, not_behind, not_given_up
+from coldstart.model.state import IterationStats
 from coldstart.params import AbInitioParams
 
 if TYPE_CHECKING:
@@ -100,16 +104,15 @@ def _race(runs: RunsTogether) -> ConsensusRecord:
     """Run what is left of the race, and compare the starts."""
     with runs.kept():
         with runs.runners() as advance:
-            advance([runs.start(number, judged=False) for number in range(runs.plan.starts)])
-            advance([runs.start(number, judged=True) for number in _promising(runs)])
+            advance([runs.start(number, Gate.RECOGNITION) for number in range(runs.plan.starts)])
+            hopeful = not_given_up(_iterations(runs, range(runs.plan.starts)))
+            advance([runs.start(number, Gate.JUDGEMENT) for number in hopeful])
+            promising = not_behind(_iterations(runs, hopeful))
+            advance([runs.start(number, Gate.END) for number in promising])
         return find_consensus(runs.output, runs.plan)
 
 
-def _promising(runs: RunsTogether) -> list[int]:
-    """The starts that are not clearly behind the best one."""
-    folders = [RunFolder(runs.plan.folder(runs.output, number)) for number in range(runs.plan.starts)]
-    evidence = {n: Evidence.of(folder.load_iterations()) for n, folder in enumerate(folders) if folder.path.is_dir()}
-    if not evidence:  # stopped before any had begun
-        return []
-    best = max(evidence.values(), key=lambda found: found.mean)
-    return [number for number, found in evidence.items() if not found.is_behind(best)]
+def _iterations(runs: RunsTogether, numbers: Iterable[int]) -> dict[int, tuple[IterationStats, ...]]:
+    """What those of these starts that have begun have logged."""
+    folders = {number: RunFolder(runs.plan.folder(runs.output, number)) for number in numbers}
+    return {number: folder.load_iterations() for number, folder in folders.items() if folder.path.is_dir()}

@@ -17,7 +17,7 @@ from coldstart.api.checkpoint import ShouldSuspend
 from coldstart.api.drive import ShouldStop
 from coldstart.api.job import read_data
 from coldstart.api.series import OnJobIteration
-from coldstart.api.start import Start
+from coldstart.api.start import Gate, Start
 from coldstart.errors import OutputError
 from coldstart.io.lock import FolderLock
 from coldstart.io.starts_file import StartsPlan, read_starts, write_starts
@@ -99,16 +99,16 @@ class RunsTogether:
         from coldstart.api.starts_elsewhere import StartsElsewhere
         from coldstart.cluster.request import open_cluster
 
-        checked = self.on_check is not None and not self.start(0, judged=False).has_begun
+        checked = self.on_check is not None and not self.start(0, Gate.END).has_begun
         if checked:
             plan = self.plan
             read_data(plan.particles, plan.params, plan.data_root).checked(plan.params, self.on_check)
         with open_cluster(self.cluster) as client:
             yield StartsElsewhere(client, self.cluster, self._heard, self.stop, self.suspend, checked).advance
 
-    def start(self, number: int, *, judged: bool) -> Start:
-        """One of the runs, from 0, to be taken to its end or to where it is judged."""
-        return Start(self.output, self.plan, number, judged, self.accept_changes)
+    def start(self, number: int, gate: Gate) -> Start:
+        """One of the runs, from 0, to be taken to a gate."""
+        return Start(self.output, self.plan, number, gate, self.accept_changes)
 
     def _advance(self, starts: Sequence[Start]) -> None:
         """One after the other, here."""

@@ -1,6 +1,6 @@
 """What is known of several starts on the same particles, and what to make of it."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,22 +13,35 @@ JUDGED_ITERATIONS = 20
 CLEARLY = 4.0
 """Standard errors by which the evidence of a start must fall short for it to be left."""
 
+WAITED_ITERATIONS = 5
+"""Iterations, the last at the resolution at which the march waits, by which starts are compared there."""
+
 LEAST_SHORTFALL = 0.05
 """And at least such a share of the best evidence: equally good starts differ by chance."""
 
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """Mean log evidence an image over the judged iterations, and its standard error, in nats."""
+    """Mean log evidence an image over some iterations, and its standard error, in nats."""
 
     mean: float
     error: float
 
     @classmethod
     def of(cls, iterations: Sequence[IterationStats]) -> "Evidence":
-        """From a run's log."""
+        """Where a start is judged, or where it was left before, from its log."""
         final = [row for row in iterations if row.phase == "final"][:JUDGED_ITERATIONS]
-        values = [row.log_likelihood for row in final or iterations[-JUDGED_ITERATIONS:]]
+        return cls._over(final or iterations[-JUDGED_ITERATIONS:])
+
+    @classmethod
+    def where_waited(cls, iterations: Sequence[IterationStats], radius: float) -> "Evidence":
+        """Before the march passed the Fourier radius at which it waits."""
+        early = [row for row in iterations if row.phase != "posing" and row.fourier_radius <= radius]
+        return cls._over(early[-WAITED_ITERATIONS:])
+
+    @classmethod
+    def _over(cls, iterations: Sequence[IterationStats]) -> "Evidence":
+        values = [row.log_likelihood for row in iterations]
         spread = float(np.std(values, ddof=1)) if len(values) > 1 else 0.0
         return cls(float(np.mean(values)), spread / float(np.sqrt(len(values))))
 
@@ -36,6 +49,30 @@ class Evidence:
         """Whether it clearly falls short of that of the best start."""
         clearly = CLEARLY * float(np.hypot(self.error, best.error))
         return best.mean - self.mean > max(clearly, LEAST_SHORTFALL * abs(best.mean))
+
+
+def not_given_up(starts: Mapping[int, Sequence[IterationStats]]) -> list[int]:
+    """Numbers of the starts that are to go on, given their logs up to where they waited in vain or are judged.
+
+    One that waited in vain does unless its images explain less than those of the best start whose map was recognised
+    did at that resolution: a map that was good from the outset has nothing to wait for.
+    """
+    in_vain = {number: rows for number, rows in starts.items() if rows[-1].waiting}
+    others = [rows for number, rows in starts.items() if number not in in_vain]
+
+    def is_given_up(rows: Sequence[IterationStats]) -> bool:
+        radius = rows[-1].fourier_radius
+        best = max((Evidence.where_waited(other, radius) for other in others), key=lambda found: found.mean)
+        return Evidence.where_waited(rows, radius).is_behind(best)
+
+    return [number for number, rows in starts.items() if number not in in_vain or not (others and is_given_up(rows))]
+
+
+def not_behind(starts: Mapping[int, Sequence[IterationStats]]) -> list[int]:
+    """Numbers of the starts that, where they are judged, are not clearly behind the best one."""
+    evidence = {number: Evidence.of(rows) for number, rows in starts.items()}
+    best = max(evidence.values(), key=lambda found: found.mean, default=None)
+    return [number for number, found in evidence.items() if best is not None and not found.is_behind(best)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +87,7 @@ class StartRecord:
         "completed", "stopped", or "left" where the race went on without it.
     iterations : int
     evidence : float
-        Mean log evidence an image at which the starts were judged, in nats.
+        Mean log evidence an image where the starts are judged, or where this one was left before, in nats.
     group : int
         Starts of one group have the same map; from 1.
     agrees_to_angstrom : float or None
@@ -96,30 +133,34 @@ class ConsensusRecord:
     starts: tuple[StartRecord, ...]
 
 
-def verdict(evidence: Sequence[Evidence], best: int, agreeing: int, resolution_angstrom: float | None) -> str:
+def verdict(
+    evidence: Mapping[int, Evidence | None], best: int, agreeing: int, resolution_angstrom: float | None
+) -> str:
     """What to make of several starts, in words.
 
     Parameters
     ----------
-    evidence : sequence of Evidence
-        Of each start.
+    evidence : mapping of int to Evidence or None
+        Of each start, by its number from 0; None of one that was left where it had waited for the map in vain.
     best : int
-        The best one, from 0.
+        The best one, which was judged.
     agreeing : int
         Starts that ended with its maps, itself among them.
     resolution_angstrom : float or None
         Up to which they agree; None where there is no other.
     """
-    count = len(evidence)
+    judged = {number: own for number, own in evidence.items() if own is not None}
+    count, in_vain = len(evidence), len(evidence) - len(judged)
+    waited = f" {in_vain} waited for the map in vain and {'was' if in_vain == 1 else 'were'} left." if in_vain else ""
     if resolution_angstrom is None:
         return (
-            f"No other of the {count} starts agrees with the best one, start {best + 1}: do not trust its map alone. "
-            "Try more starts, more or cleaner particles, or a smaller number of Å for the initial resolution."
+            f"No other of the {count} starts agrees with the best one, start {best + 1}: do not trust its map alone."
+            f"{waited} Try more starts, more or cleaner particles, or a smaller number of Å for the initial resolution."
         )
     who = f"All {count} starts agree" if agreeing == count else f"{agreeing} of {count} starts agree"
-    behind = [own.mean for own in evidence if own.is_behind(evidence[best])]
+    behind = [own.mean for own in judged.values() if own.is_behind(judged[best])]
     text = f"{who} to {resolution_angstrom:.0f} Å."
     if behind:
-        ahead = evidence[best].mean - max(behind)
+        ahead = judged[best].mean - max(behind)
         text += f" Their map explains an image better than the others' by {ahead:.1f} nats or more."
-    return text
+    return text + waited
