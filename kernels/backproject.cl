@@ -40,8 +40,8 @@
 #define SHARES 536870912.0f /* 2^29: of so many parts of a point a voxel gets a whole number */
 #define HALF_BITS 21 /* of the halves of |y|^2 */
 
-/* The nearest whole number. Some CPU drivers have a call into a library for rint(). */
-inline int whole(float x) { return (int)(x + (x < 0.0f ? -0.5f : 0.5f)); }
+/* The whole number nearest to x y. Some CPU drivers have a call into a library for rint(). */
+inline int whole(float x, float y) { return (int)FMA(x, y, x * y < 0.0f ? -0.5f : 0.5f); }
 
 __kernel void gather_slices(__global const int *restrict entry_start, __global const int *restrict entry_image,
     __global const int *restrict entry_shift, __global const int *restrict entry_angle, __global const float *restrict entry_weight,
@@ -66,9 +66,9 @@ __kernel void gather_slices(__global const int *restrict entry_start, __global c
             const int shift = part ? ahead - points : ahead;
             const float sign = part != turned ? -gamma : gamma;
             for (int l = first; l < last; l++) {
-                re[l + shift] += whole(gamma * FMA(ar[l], pr[l], ai[l] * pi[l]));
-                im[l + shift] += whole(sign * FMA(ai[l], pr[l], -ar[l] * pi[l]));
-                total[l + shift] += whole(gamma_w * w[l]);
+                re[l + shift] += whole(gamma, FMA(ar[l], pr[l], ai[l] * pi[l]));
+                im[l + shift] += whole(sign, FMA(ai[l], pr[l], -ar[l] * pi[l]));
+                total[l + shift] += whole(gamma_w, w[l]);
             }
         }
     }
@@ -165,7 +165,7 @@ __kernel void slice_residual(__global const float *restrict slice, __global cons
     __global const int *u = gathered_weight + (size_t)n * stride + ring.s0;
     long upper = 0, lower = 0, cross = 0;
     for (int l = 0; l < ring.s1; l++) {
-        const int re = whole(yr[l] * slice_scale), im = whole(yi[l] * slice_scale);
+        const int re = whole(yr[l], slice_scale), im = whole(yi[l], slice_scale);
         const long power = (long)re * re + (long)im * im;
         upper += (long)u[l] * (int)(power >> HALF_BITS);
         lower += (long)u[l] * (int)(power & ((1 << HALF_BITS) - 1));

@@ -28,7 +28,7 @@
  * launch: ring_powers (rings, B); hidden_power (rings); cell_windows, strongest_slices (B); tail_bounds (D, B)
  * twins: reference.ring_powers, .hidden_power, .cell_windows, .strongest_slices, .tail_bounds
  */
-#include "vector.h"
+#include "elementary.h"
 
 __kernel void ring_powers(__global const float *restrict image, __global const float *restrict weight, __global const int4 *restrict rings,
     __global float4 *restrict powers, const int stride)
@@ -37,10 +37,10 @@ __kernel void ring_powers(__global const float *restrict image, __global const f
     __global const float *ar = image + (size_t)i * 2 * stride + start, *ai = ar + stride, *w = weight + (size_t)i * stride + start;
     float sum = 0.0f, least = FLT_MAX, largest = 0.0f, power = 0.0f;
     for (int l = 0; l < points; l++) {
-        sum += w[l];
+        sum = ADD(sum, w[l]);
         least = fmin(least, w[l]);
         largest = fmax(largest, w[l]);
-        power += w[l] > 0.0f ? FMA(ar[l], ar[l], ai[l] * ai[l]) / w[l] : 0.0f;
+        power = FMA(FMA(ar[l], ar[l], ai[l] * ai[l]), w[l] < FLT_MIN ? 0.0f : reciprocal(w[l]), power);
     }
     powers[(size_t)i * get_global_size(0) + r] = (float4)(sum, least * (float)points, largest * (float)points, power);
 }
@@ -62,7 +62,7 @@ __kernel void cell_windows(__global const float4 *restrict powers, __global cons
     if (i >= images) return;
     float v = 0.0f;
     for (int r = 0; r < rings; r++) v = FMA(powers[(size_t)i * stride + r].x, hidden[r], v);
-    const float reach = FMA(sigmas, 0.70710678f, sqrt(v));
+    const float reach = FMA(sigmas, 0.70710678f, root(v));
     window[i] = reach * reach;
 }
 
@@ -73,14 +73,14 @@ __kernel void strongest_slices(__global const float4 *restrict powers, __global 
     const int i = (int)get_global_id(0);
     if (i >= images) return;
     float most = 0.0f, own = 0.0f;
-    for (int r = first; r < last; r++) own += powers[(size_t)i * stride + r].w;
+    for (int r = first; r < last; r++) own = ADD(own, powers[(size_t)i * stride + r].w);
     for (int d = 0; d < directions; d++) {
         float sum = 0.0f;
         for (int r = first; r < last; r++) sum = FMA(powers[(size_t)i * stride + r].z, power[(size_t)d * rings + r], sum);
         most = fmax(most, sum);
     }
     const float signal = fmax(own - noise, 0.0f);
-    strongest[i] = model_free ? fmax(most, FMA(sigmas, sqrt(FMA(2.0f, signal, noise)), signal)) : most;
+    strongest[i] = model_free ? fmax(most, FMA(sigmas, root(FMA(2.0f, signal, noise)), signal)) : most;
 }
 
 __kernel void tail_bounds(__global const float4 *restrict powers, __global const float *restrict power, __global const float *restrict strongest,
@@ -90,11 +90,11 @@ __kernel void tail_bounds(__global const float4 *restrict powers, __global const
     float sum = 0.0f, certain = 0.0f;
     for (int r = first; r < last; r++) {
         const float4 p = powers[(size_t)i * stride + r];
-        const float y2 = power[(size_t)d * rings + r], x = sqrt(p.w);
-        const float y = clamp(x, sqrt(p.y * y2), sqrt(p.z * y2));
+        const float y2 = power[(size_t)d * rings + r], x = root(p.w);
+        const float y = clamp(x, root(p.y * y2), root(p.z * y2));
         sum = FMA(p.z, y2, sum);
-        certain += y * (y - 2.0f * x);
+        certain = FMA(y, FMA(-2.0f, x, y), certain);
     }
-    const float y = sqrt(sum);
-    tail[(size_t)i * get_global_size(0) + d] = (float2)(y * (y - 2.0f * sqrt(strongest[i]) - sigmas * 1.41421356f), certain);
+    const float y = root(sum);
+    tail[(size_t)i * get_global_size(0) + d] = (float2)(y * FMA(-1.41421356f, sigmas, FMA(-2.0f, root(strongest[i]), y)), certain);
 }

@@ -23,7 +23,7 @@
  * launch: count_*, write_* one work-item a row; prefix_sums one work-item
  * twins: reference.keep_rotations, reference.keep_hypotheses, reference.split_hypotheses, reference.row_starts
  */
-#include "vector.h"
+#include "elementary.h"
 
 #define NEGLIGIBLE -16.0f /* nats under the threshold from which an entry is never sampled: 1e-7 of an entry */
 
@@ -32,7 +32,7 @@ inline int survives(float x, float threshold, int sampled, float *carry)
 {
     if (x >= threshold) return 1;
     if (!sampled || x - threshold < NEGLIGIBLE) return 0;
-    *carry += exp(x - threshold);
+    *carry += exponential(x - threshold);
     if (*carry < 1.0f) return 0;
     *carry -= 1.0f;
     return 1;

@@ -24,7 +24,7 @@
  * launch: weigh_images, select_points (stride/8, B); phase_table (stride/8, S): 8 points a work-item
  * twins: reference.weigh_images, reference.select_points, reference.phase_table
  */
-#include "vector.h"
+#include "elementary.h"
 #define LANES 8 /* rows are multiples of this */
 
 __kernel void weigh_images(__global const float *restrict kx, __global const float *restrict ky, __global const float *restrict spectrum,
@@ -37,8 +37,8 @@ __kernel void weigh_images(__global const float *restrict kx, __global const flo
         float ctf = 1.0f;
         if (o[7] > 0.0f) {
             const float x = kx[l], y = ky[l], s2 = FMA(x, x, y * y);
-            const float defocus = FMA(o[0], s2, FMA(o[1], x * x - y * y, o[2] * 2.0f * x * y));
-            ctf = o[6] * exp(-o[5] * s2) * sin(FMA(-o[3] * s2, s2, defocus) + o[4]);
+            const float defocus = FMA(o[0], s2, FMA(o[1], FMA(x, x, -(y * y)), o[2] * 2.0f * x * y));
+            ctf = o[6] * exponential(-o[5] * s2) * sine(FMA(-o[3] * s2, s2, defocus) + o[4]);
         }
         const float w = ctf * inverse_noise[l], factor = o[7] > 1.5f ? inverse_noise[l] : w;
         const size_t at = (size_t)i * 2 * stride + l;
@@ -70,7 +70,7 @@ __kernel void phase_table(__global const float *restrict kx, __global const floa
         const float turns = FMA(kx[l], shifts[2 * s], ky[l] * shifts[2 * s + 1]);
         const float angle = -6.2831853f * (turns - rint(turns));
         const size_t at = (size_t)s * 2 * stride + l;
-        phase[at] = damping[l] * cos(angle);
-        phase[at + stride] = damping[l] * sin(angle);
+        phase[at] = damping[l] * cosine(angle);
+        phase[at + stride] = damping[l] * sine(angle);
     }
 }

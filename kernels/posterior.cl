@@ -22,13 +22,13 @@
  * launch: one work-item a row.   macros: BINS
  * twin: reference.survey_rows
  */
-#include "vector.h"
+#include "elementary.h"
 #ifndef BINS
 #define BINS 512
 #endif
 #define RANGE 64.0f /* nats that the bins cover, or as many as the window has */
 #define REACH 27.6f /* nats under the best entry beyond which entries outside the window count as zero: 1e-12 of it */
-#define EDGE(bins) fmax(exp(-(float)(bins) / per_nat), FLT_MIN) /* lower edge of that many bins */
+#define EDGE(bins) fmax(exponential(-(float)(bins) * width), FLT_MIN) /* lower edge of that many bins */
 
 __kernel void survey_rows(__global const int *restrict row_start, __global const float *restrict offset, __global const float *restrict window,
     __global const float *restrict value, __global const float *restrict boost, __global const int *restrict limits,
@@ -38,7 +38,7 @@ __kernel void survey_rows(__global const int *restrict row_start, __global const
     if (row >= rows) return;
     const int first = row_start[row], last = row_start[row + 1], limit = limits[row];
     const float near = window[row / groups];
-    const float range = fmax(near, RANGE), reach = fmax(near, REACH), per_nat = BINS / range;
+    const float range = fmax(near, RANGE), reach = fmax(near, REACH), width = range * (1.0f / BINS), per_nat = reciprocal(width);
     float high = -FLT_MAX, squares = 0.0f, mass[BINS];
     int count[BINS];
     for (int j = first; j < last; j++) {
@@ -49,7 +49,7 @@ __kernel void survey_rows(__global const int *restrict row_start, __global const
     for (int j = first; j < last; j++) {
         const float depth = high - (boosted ? value[j] + boost[j] : value[j]);
         if (!(depth < reach)) continue; /* NaN too */
-        const float p = exp(-depth);
+        const float p = exponential(-depth);
         const float at = depth * per_nat;
         const int lower = (int)at, bin = min(lower - (lower > 0 && (float)lower == at), BINS - 1); /* an edge is of the better bin */
         squares = FMA(p, p, squares);
@@ -60,7 +60,7 @@ __kernel void survey_rows(__global const int *restrict row_start, __global const
     float sum = 0.0f, below = 0.0f;
     int entries = 0, bins = BINS;
     for (int i = BINS - 1; i >= 0; i--) {
-        sum += mass[i];
+        sum = ADD(sum, mass[i]);
         entries += count[i];
     }
     const int all = entries, within = min((int)ceil(near * per_nat), BINS);
@@ -73,11 +73,12 @@ __kernel void survey_rows(__global const int *restrict row_start, __global const
         bins = BINS;
         below = 0.0f;
         entries = all;
-        while (bins > cut && (float)entries + (cut ? 0.0f : below / EDGE(bins)) > (float)limit) {
+        while (bins > cut && FMA(cut ? 0.0f : below, reciprocal(EDGE(bins)), (float)entries) > (float)limit) {
             below += mass[--bins];
             entries -= count[bins];
         }
     }
-    const float threshold = limited && bins == 0 ? log(fmax(1.0f, sum / (float)limit)) : -(float)bins / per_nat;
-    statistics[row] = (float4)(high + log(sum), sum * sum / squares, high + threshold, (float)limited);
+    float threshold = FMA(-(float)bins, width, high);
+    if (limited && bins == 0) threshold = limit ? high + logarithm(fmax(1.0f, sum * reciprocal((float)limit))) : INFINITY;
+    statistics[row] = (float4)(high + logarithm(sum), sum * sum * reciprocal(squares), threshold, (float)limited);
 }

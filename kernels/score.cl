@@ -31,7 +31,7 @@
  * macros: TM shifts and VW directions a work-item; TURN in-plane angles, a multiple of 4; TRACK 1 for the best shifts too
  * twins: reference.image_harmonics, reference.slice_harmonics, reference.score_grid
  */
-#include "vector.h"
+#include "elementary.h"
 #ifndef TM
 #define TM 4
 #endif
@@ -107,7 +107,7 @@ __kernel void image_harmonics(__global const int4 *restrict rings, __global cons
             for (int m = 0; m < MODES; m++) {
                 const int step = (m + TURN * q) * (table / (2 * ring.s1)) % table, at = (m * terms + term) * 2;
                 harmonic_of(x, y, trigonometry, table, step, ring.s1, m & 1, &re, &im);
-                const float share = (m == 0 || m == HALF ? 0.5f : 1.0f) / (float)ring.s1; /* conjugate modes count too */
+                const float share = (m == 0 || m == HALF ? 0.5f : 1.0f) * reciprocal((float)ring.s1); /* conjugate modes count too */
                 if (tile == tiles) {
                     norm[at] = share * ((const float *)&re)[0];
                     norm[at + 1] = share * ((const float *)&im)[0];
@@ -191,7 +191,7 @@ inline void sum_odd(const FV *re, const FV *im, __global const float2 *parts, FV
 
 inline void add_weight(FV x, FV *best, FV *sum)
 {
-    const FV high = x > *best ? x : *best, low = x > *best ? *best : x, less = exp(low - high);
+    const FV high = x > *best ? x : *best, low = x > *best ? *best : x, less = exponential(low - high);
     *sum = x > *best ? FMA(*sum, less, (FV)(1.0f)) : *sum + less;
     *best = high;
 }
@@ -260,7 +260,7 @@ __kernel void score_grid(__global const float *restrict left, __global const flo
         }
     }
     for (int j = 0; j < TURN; j++) {
-        const FV value = best[j] + log(sum[j]);
+        const FV value = best[j] + logarithm(sum[j]);
         for (int n = 0; n < VW; n++) {
             const size_t at = ((size_t)i * directions + block * VW + n) * TURN + j;
             log_sum[at] = ((const float *)&value)[n];

@@ -22,6 +22,7 @@
  * launch: make_slices, mean_slices (rings, D); blur_volume (K side, side).   macros: VW, of which whole rings are multiples
  * twins: reference.make_slices, reference.mean_slices, reference.blur_volume
  */
+#include "elementary.h"
 #include "fourier.h"
 #define LANES 8 /* points that are repeated after a whole turn */
 
@@ -57,7 +58,7 @@ __kernel void make_slices(__global const float2 *restrict volume, __global const
     close_circle(re, im, 2 * half_points);
     FV sum = (FV)(0.0f);
     for (int a = 0; a < 2 * half_points; a += VW) sum = FMA(LOAD(re + a), LOAD(re + a), FMA(LOAD(im + a), LOAD(im + a), sum));
-    power[at] = SUM_LANES(sum) / (float)(2 * half_points);
+    power[at] = SUM_LANES(sum) * reciprocal((float)(2 * half_points));
     lost[at] = excess[r] * power[at];
 }
 
@@ -74,18 +75,18 @@ __kernel void mean_slices(__global const float *restrict fine_slice, __global co
     for (int child = 4 * d; child < 4 * d + 4; child++) {
         __global const float *cr = fine_slice + (size_t)child * 2 * fine_circle + fine_rings[r].s2, *ci = cr + fine_circle;
         for (int a = 0; a < half_points; a++) {
-            re[a] += 0.125f * (cr[a * ratio] + cr[a * ratio + step]);
-            im[a] += 0.125f * (ci[a * ratio] + ci[a * ratio + step]);
+            re[a] = FMA(0.125f, cr[a * ratio] + cr[a * ratio + step], re[a]);
+            im[a] = FMA(0.125f, ci[a * ratio] + ci[a * ratio + step], im[a]);
         }
-        whole += 0.25f * (fine_power[(size_t)child * fine_count + r] + fine_lost[(size_t)child * fine_count + r]);
+        whole = FMA(0.25f, fine_power[(size_t)child * fine_count + r] + fine_lost[(size_t)child * fine_count + r], whole);
     }
     for (int a = 0; a < half_points; a++) {
         re[a + half_points] = re[a];
         im[a + half_points] = -im[a];
-        sum += FMA(re[a], re[a], im[a] * im[a]);
+        sum = FMA(re[a], re[a], FMA(im[a], im[a], sum));
     }
     close_circle(re, im, 2 * half_points);
-    power[at] = sum / (float)half_points;
+    power[at] = sum * reciprocal((float)half_points);
     lost[at] = fmax(whole - power[at], 0.0f);
 }
 
@@ -101,8 +102,9 @@ __kernel void blur_volume(__global const float2 *restrict volume, __global const
         if (FMA(x, x, FMA(y, y, z * z)) <= radius * radius) {
             for (int t = 0; t < 4; t++) {
                 __global const float *q = turns + 9 * t;
-                sum += 0.25f * sample(volume, FMA(q[0], x, FMA(q[1], y, q[2] * z)), FMA(q[3], x, FMA(q[4], y, q[5] * z)),
+                const float2 value = sample(volume, FMA(q[0], x, FMA(q[1], y, q[2] * z)), FMA(q[3], x, FMA(q[4], y, q[5] * z)),
                     FMA(q[6], x, FMA(q[7], y, q[8] * z)), side, width);
+                sum = FMA((float2)(0.25f), value, sum);
             }
         }
         blurred[((size_t)row * side + iy) * width + ix] = sum;

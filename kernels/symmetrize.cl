@@ -41,7 +41,7 @@ __kernel void symmetrize(__global const float4 *restrict fine, __global const fl
                 __global const float *g = operators + 9 * i;
                 const float px = fold * FMA(g[0], x, FMA(g[1], y, g[2] * z)), py = fold * FMA(g[3], x, FMA(g[4], y, g[5] * z));
                 const float pz = fold * FMA(g[6], x, FMA(g[7], y, g[8] * z));
-                sum += sample4(fine, cell_of(px, py, pz, fine_side, fine_width), fine_side, fine_width);
+                sum = FMA((float4)(1.0f), sample4(fine, cell_of(px, py, pz, fine_side, fine_width), fine_side, fine_width), sum);
             }
         }
         out[(((size_t)k * side + iz) * side + iy) * width + ix] = sum;

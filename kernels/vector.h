@@ -22,14 +22,29 @@
 #define FMA(a, b, c) fma((a), (b), (c))
 #endif
 
+/* a + b as a multiply-add: where a loop sums up with a plain one, a compiler of Intel's changes the order. */
+#define ADD(a, b) FMA((a), 1.0f, (b))
+
 #if VW == 1
 typedef float FV;
+typedef int IV;
+#define AS_FV as_float
+#define AS_IV as_int
+#define TO_FV convert_float
 #define SUM_LANES(v) (v)
 #elif VW == 4
 typedef float4 FV;
+typedef int4 IV;
+#define AS_FV as_float4
+#define AS_IV as_int4
+#define TO_FV convert_float4
 #define SUM_LANES(v) (((v).s0 + (v).s2) + ((v).s1 + (v).s3))
 #elif VW == 8
 typedef float8 FV;
+typedef int8 IV;
+#define AS_FV as_float8
+#define AS_IV as_int8
+#define TO_FV convert_float8
 inline float sum_lanes8(float8 v) { float4 h = v.lo + v.hi; return (h.s0 + h.s2) + (h.s1 + h.s3); }
 #define SUM_LANES(v) sum_lanes8(v)
 #else

@@ -53,19 +53,21 @@ def whole_jobs(folder: Path) -> tuple[str, bool]:
     subprocess.run([sys.executable, SETS, folder / "sets", "tiny"], check=True)
     chosen = [implementation for implementation in IMPLEMENTATIONS if implementation.name in WHOLE_JOBS]
     runs = [_run(implementation, folder, SEED) for implementation in chosen]
-    missing = [[i.name, "not here", "", "", ""] for i, run in zip(chosen, runs, strict=True) if run is None]
+    missing = [[i.name, "not here", "", "", "", ""] for i, run in zip(chosen, runs, strict=True) if run is None]
     here = [run for run in runs if run is not None]
     other_seed = [run for run in (_run(chosen[0], folder, SEED + 1),) if run is not None]
     seeds = [compared(here[0], run) for run in other_seed]
     pairs = [compared(one, other) for one, other in combinations(here, 2)]
-    headings = ["runs", "iterations", "finest detail", "least FSC up to it", f"FSC above {LEAST_FSC} up to"]
-    table = markdown_table(headings, [row for row, _ in (*seeds, *pairs)] + missing)
+    agreement = ["bytes of the map", "finest detail", "least FSC up to it", f"FSC above {LEAST_FSC} up to"]
+    table = markdown_table(["runs", "iterations", *agreement], [row for row, _ in (*seeds, *pairs)] + missing)
     reproducible = min((shells for _, shells in seeds), default=0)
     return table, all(shells >= reproducible for _, shells in pairs)
 
 
 def correlation(one: Run, other: Run) -> np.ndarray:
     """Fourier shell correlation of two maps, one placed on the other, from shell 1 to the finest detail of both."""
+    if np.array_equal(one.volume, other.volume):
+        return np.ones(min(one.shells, other.shells))
     placed = place_map(other.volume, align_maps(other.volume, one.volume))
     window = soft_window(len(placed), 3, *WINDOW)
     return fourier_shell_correlation(placed * window, one.volume * window)[1 : min(one.shells, other.shells) + 1]
@@ -79,7 +81,8 @@ def compared(one: Run, other: Run) -> tuple[list[str], int]:
     box = len(one.volume) * one.pixel_size_angstrom
     runs, iterations = f"{one.name} and {other.name}", f"{one.iterations} and {other.iterations}"
     detail, agreed = f"{box / len(fsc):.1f} Å", f"{box / max(agreeing, 1):.1f} Å"
-    return [runs, iterations, detail, f"{fsc.min():.3f}", agreed], agreeing
+    same = "same" if np.array_equal(one.volume, other.volume) else "differ"
+    return [runs, iterations, same, detail, f"{fsc.min():.3f}", agreed], agreeing
 
 
 def _run(implementation: Implementation, folder: Path, seed: int) -> Run | None:

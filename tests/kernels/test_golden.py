@@ -1,7 +1,7 @@
-"""Slices and fixed-point sums have the same bits on every OpenCL implementation.
+"""The kernels of a run have the same bits on every OpenCL implementation.
 
-Their inputs are whole numbers over powers of two, so that no library's sine or transform comes in. Multiply-adds are
-fused here; the presets of some CPUs leave that to the compiler, and their last bits differ.
+Their inputs are whole numbers over powers of two, so that no library's sine or transform comes in. What sums over the
+points of a slice depends on the width of vectors, and on nothing else.
 """
 
 import hashlib
@@ -15,13 +15,25 @@ from coldstart.model.polar import PolarPlane
 
 SIDE, WIDTH, PADDED, CLASSES, SLICES = 20, 11, 40, 2, 9
 SLICES_SHA256 = "3a22b45ddad6d85dc060ba11479d16ce74cfd8f1c9eb201ae7079172d94eac1c"
+CELLS_SHA256 = {
+    1: "06d36620dea2187fae9c64e68a247aa0133409a2fc721a6bbdbd785e03b9f370",
+    4: "23e7cdd3c5f13318c65b50236759702516ebb8f36232e5f6b9a2dcaabfdd893e",
+    8: "eb2cfbf36771a71122d1eeeb4ba92f77497978b5de4714971280c3534ae00d24",
+}
+GRID_SHA256 = "6917f7d1d7e6284551b146a49d73202fb3fa1561de6bec42a80e7948153a4454"
+POSTERIOR_SHA256 = "418e61ab0f81fcf429d697ea05b74aa3b66ac167b82f16f544610cd2d60c2925"
+WEIGHTS_SHA256 = "576430c42f484e31ad01302c2bf5174096ad09129cf43861ebc3dd78b96250e0"
 SUMS_SHA256 = "23e8fd262ddf004cd46c1e4ca3468a547008d8ad3781a16d062405e0dd7ec320"
 
 
-@pytest.fixture(params=[(1, True), (4, False), (8, False)], ids=["atomic", "vectors of 4", "vectors of 8"])
+@pytest.fixture(params=["atomic", "vectors of 4", "vectors of 8", "contracted"])
 def fused(device_session, request):
-    width, atomic = request.param
-    tuning = replace(device_session.tuning, vector_width=width, chunk=16, muladd=0, atomic=atomic)
+    """Kernels with fused multiply-adds; "contracted" are those that PoCL's compiler fuses."""
+    if request.param == "contracted" and not device_session.info.is_pocl:
+        pytest.skip("multiply-adds are left to no other compiler")
+    width = {"atomic": 1, "vectors of 4": 4}.get(request.param, 8)
+    contracted, atomic = int(request.param == "contracted"), request.param == "atomic"
+    tuning = replace(device_session.tuning, vector_width=width, chunk=16, muladd=contracted, atomic=atomic)
     return DeviceKernels(device_session, tuning)
 
 
@@ -55,7 +67,64 @@ def rotation_rows(rng, scale):
 
 
 def sha256(array):
+    """Of the values: the sign of a zero, which some compilers drop, changes no result."""
+    array = array + array.dtype.type(0)
     return hashlib.sha256(np.ascontiguousarray(array).tobytes()).hexdigest()
+
+
+def on_points(plane, values):
+    """Values at the plane's points, zero at pads."""
+    rows = np.zeros((*values.shape[:-1], plane.stride), np.float32)
+    rows[..., plane.points] = values
+    return rows
+
+
+def scored_images(plane, rng):
+    """Slices, and images with weights and phases, whose energies differ by some nats. Sums of thirds are rounded."""
+    points = len(plane.points)
+    table = eighths(rng, -3, 3, (8, 2, int(plane.circle_start[-1]))) / np.float32(3)
+    image, phase = (on_points(plane, eighths(rng, -3, 3, (n, 2, points)) / np.float32(3)) for n in (3, 5))
+    return table, image, on_points(plane, eighths(rng, 0, 1, (3, points))), phase
+
+
+def test_weights_and_phases(fused, plane):
+    rng = np.random.default_rng(3)
+    k, points = frequencies(plane, rng), len(plane.points)
+    spectrum, inverse_noise = (on_points(plane, eighths(rng, -4, 4, (*n, points))) for n in ((4, 2), ()))
+    optics = eighths(rng, -2, 2, (4, 8))
+    optics[:, 5] /= 64
+    optics[:, 7] = [0, 1, 1, 2]
+    shifts = eighths(rng, -1, 1, (6, 2)) / 4
+    damping = eighths(rng, 0, 1, plane.stride)
+    made = *fused.weigh_images(*k, spectrum, optics, inverse_noise), fused.phase_table(*k, shifts, damping)
+    assert sha256(np.concatenate([array.ravel() for array in made])) == WEIGHTS_SHA256
+
+
+def test_scores_of_the_grid(fused, plane):
+    table, *images = scored_images(plane, np.random.default_rng(4))
+    log_sum, best, shift = fused.score_grid(table, plane.ring_table, *images, plane.in_plane)
+    assert sha256(np.concatenate([log_sum, best, shift.astype(np.float32)])) == GRID_SHA256
+
+
+def test_scores_of_cells(fused, plane):
+    rng = np.random.default_rng(5)
+    table, *images = scored_images(plane, rng)
+    pair_image, pair_rotation = np.arange(12) % 3, rng.integers(0, 8 * plane.in_plane, 12)
+    pair_start = 2 * np.arange(13)
+    lists = (np.asarray(a, np.int32) for a in (pair_image, pair_rotation, pair_start, rng.integers(0, 5, 24)))
+    given = table, *images, plane.ring_table, *lists, np.zeros(24, np.float32)
+    assert sha256(fused.score_cells(*given, 0, plane.rings, plane.in_plane)) == CELLS_SHA256[fused.tuning.vector_width]
+
+
+def test_posteriors(fused):
+    rng = np.random.default_rng(6)
+    start = np.arange(0, 901, 90, dtype=np.int32)
+    value = eighths(rng, -40, 0, 900) + np.float32(1 / 64)
+    boost, window = eighths(rng, 0, 2, 900), eighths(rng, 0, 90, 10)
+    offset = np.where(np.arange(10) % 2, 0.5, -1.0).astype(np.float32)
+    limits = np.array([900, 3], np.int32).repeat(5)
+    statistics = fused.survey_rows(start, offset, window, value, boost, 1, 0.01, limits)
+    assert sha256(statistics) == POSTERIOR_SHA256
 
 
 def test_slices(fused, plane):
