@@ -5,7 +5,7 @@
  * from a guess in whole numbers. All are within 2 units in the last place, sine and cosine within 1e-7. No function returns a product:
  * some compilers would fuse it with a sum that it goes into, and others would not.
  *
- * twins: NumPy's functions of these names
+ * twins: numpy.exp, log, sin, cos, reciprocal, sqrt (tests/kernels/test_elementary.py)
  */
 #ifndef ELEMENTARY_H
 #define ELEMENTARY_H
@@ -55,6 +55,9 @@ inline FV sine_ahead(FV x, int quarters)
     return AS_FV(AS_IV((turned & 1) != 0 ? cosine : sine) ^ ((turned & 2) << 30));
 }
 
+inline FV sine(FV x) { return sine_ahead(x, 0); }
+inline FV cosine(FV x) { return sine_ahead(x, 1); }
+
 /* 1 / x, FLT_MIN <= x <= 1 / FLT_MIN. */
 inline float reciprocal(float x)
 {
@@ -71,8 +74,5 @@ inline float root(float x)
     const float near = x * y;
     return x < FLT_MIN ? 0.0f : FMA(FMA(-near, near, x), 0.5f * y, near);
 }
-
-inline FV sine(FV x) { return sine_ahead(x, 0); }
-inline FV cosine(FV x) { return sine_ahead(x, 1); }
 
 #endif
