@@ -125,8 +125,11 @@ class KillTest:
         half_written = sum(1 for _ in output.rglob(".*.tmp"))
         check_whole(output)
         checkpoint = RunFolder(output).checkpoint_path
-        after = read_point(checkpoint).history[-1].iteration if checkpoint.exists() else 0
         logged = [line.iteration for line in RunFolder(output).load_iterations()]
+        if logged and not checkpoint.exists():  # its last act was to remove it
+            self._compare(output)
+            return f"killed when all was done ({moment}): same bytes"
+        after = read_point(checkpoint).history[-1].iteration if checkpoint.exists() else 0
         assert after >= max(logged, default=0) - 1, f"{output}: iterations until {logged[-1]}, checkpoint after {after}"
         again = command("resume", output) if after else self.run_command(output)
         done = subprocess.run(again, capture_output=True, text=True, check=False)
@@ -135,11 +138,15 @@ class KillTest:
         if first is not None:  # a run that was killed after its last file has nothing left to do
             went_on = int(first[1])
             assert went_on == min(after + 1, self.iterations), f"{output}: went on with {went_on} after {after}"
+        self._compare(output)
+        return f"killed after iteration {after or 'none'} ({moment}), {half_written} files half-written: same bytes"
+
+    def _compare(self, output: Path) -> None:
+        """The folder is to be that of the unbroken run; it is removed."""
         content = folder_content(output)
         different = sorted(name for name in {*content, *self.whole} if content.get(name) != self.whole.get(name))
         assert not different, f"{output}: {', '.join(different)} differ from those of the unbroken run"
         shutil.rmtree(output.parent)
-        return f"killed after iteration {after or 'none'} ({moment}), {half_written} files half-written: same bytes"
 
     def _killed(self, output: Path, moment: str) -> bool:
         """Start a run and kill its process group; False where it ended before that."""

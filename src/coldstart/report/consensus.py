@@ -56,7 +56,6 @@ def render_consensus(content: ConsensusContent, version: str) -> str:
             agreement_chart(content.correlation, content.members, record.best - 1, box_angstrom),
             pose_chart(content.agreement[np.isfinite(content.agreement)]),
         ]
-    bar = scale_bar(box_angstrom)
     pictures = [view_uris(map_views(volume, _THUMBNAIL_PX)) for volume in content.volumes]
     return render_template(
         "consensus.html.j2",
@@ -65,8 +64,7 @@ def render_consensus(content: ConsensusContent, version: str) -> str:
         charts=charts,
         rows=[_row(start) for start in record.starts],
         views=[[*slices, *projections] for slices, projections in pictures],
-        bar=bar.label,
-        bar_percent=bar.percent,
+        scale_bar=scale_bar(box_angstrom),
         poses="" if record.poses_agreed is None else percent_text(record.poses_agreed),
     )
 

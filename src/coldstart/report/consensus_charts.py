@@ -81,7 +81,7 @@ def pose_chart(agreement: NDArray[np.float64]) -> Chart:
     figure = new_figure(4.4, 2.8)
     axes = figure.add_subplot()
     axes.hist(agreement, bins=_EDGES, color=ACCENT)
-    axes.set_xlim(0.0, 1.0)
+    axes.set_xlim(-0.03, 1.03)
     axes.set_xlabel("share of the other starts with the same pose and class")
     axes.set_ylabel("particles")
     style_axes(axes)

@@ -42,7 +42,6 @@ def render_halves(content: HalvesContent, version: str) -> str:
     """The page as HTML text that refers to nothing outside itself but the reports of the halves."""
     record = content.record
     box_angstrom = content.volumes.shape[-1] * content.voxel_size_angstrom
-    bar = scale_bar(box_angstrom)
     pictures = [view_uris(map_views(volume, _THUMBNAIL_PX)) for volume in content.volumes]
     return render_template(
         "halves.html.j2",
@@ -50,7 +49,6 @@ def render_halves(content: HalvesContent, version: str) -> str:
         record=record,
         charts=[halves_chart(report, box_angstrom, content.finest_angstrom) for report in content.reports],
         views=[[*slices, *projections] for slices, projections in pictures],
-        bar=bar.label,
-        bar_percent=bar.percent,
+        scale_bar=scale_bar(box_angstrom),
         rows=list(zip(record.folders, record.seeds, record.particles, record.status, record.iterations, strict=True)),
     )
