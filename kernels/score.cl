@@ -248,6 +248,9 @@ __kernel void score_grid(__global const float *restrict left, __global const flo
         for (int s = 0; s < min(TM, shifts - tile * TM); s++) {
             sum_even(re[s], im[s], parts, p);
             sum_odd(re[s], im[s], parts, q);
+#if TRACK
+#pragma unroll 1 /* with the best shifts, all at once would not fit the registers of an Intel GPU */
+#endif
             for (int j = 0; j < HALF; j++) {
                 const FV first = p[j] + q[j] - norm[j], opposite = p[j] - q[j] - norm[j];
 #if TRACK
