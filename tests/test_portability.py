@@ -10,7 +10,7 @@ from portability.implementations import IMPLEMENTATIONS, WHOLE_JOBS
 from portability.kernel_tests import Outcome, _read_report, kernel_table
 from portability.offline import Amd, Use, amd_uses, intel_uses, kernel_names, ptxas_uses, units
 from portability.tables import markdown_table, write_table
-from portability.whole_job import Run, compared
+from portability.whole_job import Run, agree, compared
 
 REPORT = """<testsuites><testsuite>
 <testcase classname="tests.kernels.test_twins" name="test_kernel_and_twin[A-preset-turn]">
@@ -132,13 +132,16 @@ def test_maps_agree_up_to_some_detail(rng: np.random.Generator) -> None:
     volume = np.zeros((32, 32, 32), np.float32)
     volume[10:22, 12:20, 9:18] = rng.standard_normal((12, 8, 9)) + 1
     one, other = (Run(name, volume, 5.0, 12.5, n) for name, n in (("A", 7), ("B", 8)))
-    cells, shells = compared(one, other)
-    assert shells == 12
-    assert cells[:3] == ["A and B", "7 and 8", "13.3 Å"]
-    assert float(cells[3]) > 0.99
-    assert cells[4] == "13.3 Å"
-    noisy = volume + rng.normal(0, 2.0, volume.shape).astype(np.float32)
-    assert compared(one, Run("C", noisy, 5.0, 12.5, 9))[1] < 12
+    assert compared(one, other) == ["A and B", "7 and 8", "same", "13.3 Å", "1.000", "13.3 Å"]
+    nearly = Run("N", volume + rng.normal(0, 0.01, volume.shape).astype(np.float32), 5.0, 12.5, 9)
+    cells = compared(one, nearly)
+    assert cells[2] == "differ"
+    assert 0.99 < float(cells[4]) <= 1.0
+    assert agree(one, other)
+    assert agree(one, nearly)
+    noisy = Run("C", volume + rng.normal(0, 2.0, volume.shape).astype(np.float32), 5.0, 12.5, 9)
+    assert float(compared(one, noisy)[4]) < 0.99
+    assert not agree(one, noisy)
 
 
 def test_a_table_finds_its_place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
