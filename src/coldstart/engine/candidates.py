@@ -167,13 +167,10 @@ class CandidateLists:
         pairs, which = np.unique(around, return_inverse=True)
         near = shifts.neighbours(found.level, download(found.hyp_shift))  # (hypotheses, 9)
         wanted = np.zeros((len(pairs), points), np.bool_)
-        inside = near >= 0
-        chosen = np.broadcast_to(
-            which.reshape(around.shape)[pair][:, :, None], (len(pair), around.shape[1], near.shape[1])
-        )
-        columns = np.broadcast_to(near[:, None, :], chosen.shape)
-        keep = np.broadcast_to(inside[:, None, :], chosen.shape)
-        wanted[chosen[keep], columns[keep]] = True
+        which = which.reshape(around.shape)
+        for shift in near.T:  # one after the other: all at once would take nine times the memory
+            inside = shift >= 0
+            wanted[which[pair[inside]], shift[inside, None]] = True
         shift_of = np.nonzero(wanted)[1]
         first = np.concatenate([[0], np.cumsum(wanted.sum(axis=1))])
         pair_image, pair_rotation = np.divmod(pairs, classes * len(grid))

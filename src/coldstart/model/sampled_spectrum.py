@@ -4,6 +4,7 @@ from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.fft import fftn
 from scipy.ndimage import map_coordinates, spline_filter
 
 FloatArray = NDArray[np.float64]
@@ -19,11 +20,12 @@ class MapSpectrum:
         self.box = volume.shape[0]
         reach = _PADDING * radius + 4
         padded = np.pad(volume, _padding_around_centre(self.box))
-        centred = np.fft.fftshift(np.fft.fftn(np.fft.ifftshift(padded)))
-        middle = centred.shape[0] // 2
-        window = slice(max(middle - reach, 0), middle + reach + 1)
-        self._origin = middle - window.start
-        core = centred[window, window, window]
+        middle = len(padded) // 2
+        window = np.arange(max(middle - reach, 0), min(middle + reach + 1, len(padded)))
+        self._origin = middle - int(window[0])
+        transform = fftn(np.fft.ifftshift(padded))
+        core = transform[np.ix_(*3 * [(window - middle) % len(padded)])]
+        del padded, transform  # several times the memory of what is kept
         self._parts = spline_filter(core.real, order=3), spline_filter(core.imag, order=3)
 
     def __call__(self, points: FloatArray) -> ComplexArray:
