@@ -214,6 +214,19 @@ def test_a_changed_table_is_refused_before_it_is_read(left: Path, unbroken: Any)
         os.utime(unbroken.particles, ns=(times.st_atime_ns, times.st_mtime_ns))
 
 
+def test_another_box_is_never_accepted(left: Path, unbroken: Any) -> None:
+    """A run of another side in Å would have other frequencies at the same places of its maps."""
+    table, times = unbroken.particles.read_bytes(), unbroken.particles.stat()
+    try:
+        unbroken.particles.write_bytes(table.replace(b"7.0", b"6.5"))
+        with pytest.raises(ParticleFileError, match=r"is 208 Å now, and was 224 Å when the run began.*begin another"):
+            resume_job(left, accept_changes=True)
+    finally:
+        unbroken.particles.write_bytes(table)
+        os.utime(unbroken.particles, ns=(times.st_atime_ns, times.st_mtime_ns))
+    assert RunFolder(left).load_summary().status == "suspended"
+
+
 def test_stacks_that_were_moved_are_found_by_the_data_root(unbroken: Any, tmp_path: Path, content: Content) -> None:
     for name in ("here", "there"):
         (tmp_path / name).mkdir()

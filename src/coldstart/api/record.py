@@ -15,7 +15,7 @@ from coldstart import __version__
 from coldstart.api.checkpoint import CheckpointKeeper
 from coldstart.api.drive import OnIteration, ShouldStop
 from coldstart.api.usage import Usage
-from coldstart.errors import OutputError, RunSuspended
+from coldstart.errors import OutputError, ParticleFileError, RunSuspended
 from coldstart.io.class_records import ClassSummary, HalfSummary, OrientationSummary, SymmetrySummary
 from coldstart.io.files import remove_file, write_text_atomically
 from coldstart.io.inputs import write_inputs
@@ -35,6 +35,8 @@ if TYPE_CHECKING:
     from coldstart.engine.parts import RunPoint
 
 _SNAPSHOTS = 20
+_SAME_BOX = 1e-6
+"""Relative: a side that was divided and multiplied again is the same."""
 
 
 def is_snapshot_iteration(iteration: int, iterations: int, wanted: int = _SNAPSHOTS) -> bool:
@@ -90,7 +92,20 @@ class JobRecord:
         point : RunPoint
         box_angstrom : float
             Side of the particles' box.
+
+        Raises
+        ------
+        ParticleFileError
+            If that is not the side of the maps at the point.
         """
+        last = point.history[-1]
+        before = last.resolution_angstrom * last.fourier_radius
+        if not math.isclose(box_angstrom, before, rel_tol=_SAME_BOX):
+            raise ParticleFileError(
+                f"the box of the particles is {box_angstrom:.6g} Å now, and was {before:.6g} Å when the run began: no "
+                "run goes on in another box or at another pixel size. Put back what it began with, or begin another "
+                "run with coldstart run."
+            )
         self._resumed = point, box_angstrom
 
     def opened(self, session: "Session") -> None:
