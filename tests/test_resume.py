@@ -18,7 +18,7 @@ from coldstart.api import job_folder, resume_job, resume_jobs, run_job, run_jobs
 from coldstart.api.checkpoint import JOB, POINT, JobCheckpoint, read_job, read_point
 from coldstart.cli.main import main
 from coldstart.compute.device import list_devices
-from coldstart.errors import DeviceError, OutputError, ParticleFileError, RunSuspended
+from coldstart.errors import ChangedDeviceError, OutputError, ParticleFileError, RunSuspended
 from coldstart.io.checkpoint import write_records
 from coldstart.io.inputs import read_inputs
 from coldstart.io.lock import LOCK_NAME
@@ -250,7 +250,9 @@ def test_another_device_or_version_is_refused_unless_accepted(left: Path) -> Non
     elsewhere = replace(job.environment, device="another card", coldstart="0.0.1")
     write_records(path, {JOB: replace(job, environment=elsewhere), POINT: point})
     before = (left / "summary.json").read_bytes()
-    with pytest.raises(DeviceError, match=r"coldstart 0\.0\.1, now .*; device another card, now .*--accept-changes"):
+    with pytest.raises(
+        ChangedDeviceError, match=r"coldstart 0\.0\.1, now .*; device another card, now .*--accept-changes"
+    ):
         resume_job(left)
     assert (left / "summary.json").read_bytes() == before
     (change,) = once_more(left, accept_changes=True).changes

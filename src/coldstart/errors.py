@@ -41,8 +41,8 @@ class RunSuspended(ColdstartError):
     """The run was left, as it was asked to, and can go on from its checkpoint; the message says how."""
 
 
-class ChangedInputError(ParticleFileError):
-    """A file that a run read has changed since.
+class ChangedError(ColdstartError):
+    """What a run began with has changed since; the user may accept that.
 
     Parameters
     ----------
@@ -53,5 +53,16 @@ class ChangedInputError(ParticleFileError):
     """
 
     def __init__(self, what: str, remedy: str) -> None:
-        super().__init__(f"{what} {remedy}")
-        self.what = what
+        super().__init__(what, remedy)  # as it is called, so that another process can raise it again
+        self.what, self.remedy = what, remedy
+
+    def __str__(self) -> str:
+        return f"{self.what} {self.remedy}"
+
+
+class ChangedInputError(ChangedError, ParticleFileError):
+    """A file that a run read has changed since."""
+
+
+class ChangedDeviceError(ChangedError, DeviceError):
+    """The device, its driver or a version is not that which a run began with."""

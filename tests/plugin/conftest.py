@@ -7,7 +7,7 @@ then, so napari is told some limits of it that it would ask for, and tests that 
 import os
 import shutil
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,9 @@ import pytest
 from coldstart import AbInitioParams
 from coldstart.api import run_job
 from coldstart.demo.files import write_demo_set
+from coldstart.plugin.widget import ColdstartWidget
 
+TIMEOUT_MS = 120_000
 RUN_IMAGES = 120
 
 HAS_DISPLAY = sys.platform != "linux" or bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))
@@ -84,6 +86,22 @@ def run_copy(finished_run: Path, tmp_path: Path) -> Path:
     """A copy of `finished_run` to change, its stack at the same relative place."""
     shutil.copytree(finished_run.parent, tmp_path / "finished")
     return tmp_path / "finished" / finished_run.name
+
+
+@pytest.fixture
+def viewer(make_napari_viewer: Callable[[], Any]) -> Any:
+    return make_napari_viewer()
+
+
+@pytest.fixture
+def widget(viewer: Any, qtbot: Any) -> Iterator[ColdstartWidget]:
+    """The widget docked, its devices listed; whatever runs at the end is let finish."""
+    widget = ColdstartWidget(viewer)
+    viewer.window.add_dock_widget(widget, name="coldstart")
+    qtbot.waitUntil(lambda: widget.setup.form.devices.choice.count() > 1, timeout=TIMEOUT_MS)
+    yield widget
+    widget.control.pause()
+    qtbot.waitUntil(lambda: not widget.control.is_active and widget._checker is None, timeout=TIMEOUT_MS)
 
 
 @pytest.fixture

@@ -22,17 +22,6 @@ Prepare = Callable[[Path], None]
 
 
 @pytest.fixture
-def widget(make_napari_viewer: Callable[[], Any], qtbot: Any) -> Iterator[ColdstartWidget]:
-    viewer = make_napari_viewer()
-    widget = ColdstartWidget(viewer)
-    viewer.window.add_dock_widget(widget, name="coldstart")
-    qtbot.waitUntil(lambda: widget.setup.form.devices.choice.count() > 1, timeout=TIMEOUT_MS)
-    yield widget
-    widget.control.pause()
-    qtbot.waitUntil(lambda: not widget.control.is_active, timeout=TIMEOUT_MS)
-
-
-@pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
     """A folder with room for less than a run."""
     folder = tmp_path / "disk"
@@ -99,6 +88,7 @@ def test_a_run_on_a_full_disk_goes_on_once_there_is_room(
     assert "No space left on device. Check the free space" in told
     assert "when you press Resume" in told
     subprocess.run(["mount", "-o", "remount,size=50m", str(small_disk)], check=True)
+    assert "when you press Resume" in widget.bar.status.text()
     assert widget.bar.buttons["resume"].isVisibleTo(widget)
     widget.bar.buttons["resume"].click()
     qtbot.waitUntil(lambda: widget.control.state == "idle", timeout=TIMEOUT_MS)

@@ -52,6 +52,17 @@ def test_a_press_names_its_button(bar: RunBar, qtbot: Any) -> None:
     assert pressed == ["check", "run", "pause", "resume", "stop", "open"]
 
 
+def test_what_has_changed_can_be_accepted_while_it_is_told(bar: RunBar) -> None:
+    assert not bar.offers_to_accept
+    bar.say("the stack has changed.", is_error=True, acceptable=True)
+    assert bar.offers_to_accept
+    assert not bar.accept_changes.isChecked()
+    bar.accept_changes.setChecked(True)
+    bar.forget_error()
+    assert not bar.offers_to_accept
+    assert not bar.accept_changes.isChecked()
+
+
 def test_progress_counts_iterations_and_time(bar: RunBar) -> None:
     bar.wait_for_first()
     assert bar.progress.maximum() == 0

@@ -40,8 +40,9 @@ def run_of(summary: Summary | None, maps: tuple[MapFile, ...] = ()) -> OpenedRun
             "Stopped after 1,200 iterations in 4 min 10 s on a card; the results are those of that moment.",
         ),
         (
-            Summary(status="failed", seed=0, notes=("the disk is full.",)),
-            "This run failed: the disk is full. Shown are the maps of iteration 7, the last that were kept.",
+            Summary(status="failed", seed=0, notes=("the pixel size is 0: say it with --pixel-size.",)),
+            "This run failed: the pixel size is 0: say it with “Pixel size”. "
+            "Shown are the maps of iteration 7, the last that were kept.",
         ),
         (
             Summary(status="suspended", seed=0, notes=("suspended",)),

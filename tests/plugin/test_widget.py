@@ -1,6 +1,6 @@
 """The whole widget in a real viewer, with the real engine on a small simulated set."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -19,22 +19,6 @@ from coldstart.plugin.widget import ColdstartWidget
 SHORT = {"initial_iterations": 8, "final_iterations": 4, "max_resolution_angstrom": 30.0, "seed": 3}
 LONG = {**SHORT, "initial_iterations": 400}
 TIMEOUT_MS = 120_000
-
-
-@pytest.fixture
-def viewer(make_napari_viewer: Callable[[], Any]) -> Any:
-    return make_napari_viewer()
-
-
-@pytest.fixture
-def widget(viewer: Any, qtbot: Any) -> Iterator[ColdstartWidget]:
-    """The widget docked, its devices listed; whatever runs at the end is let finish."""
-    widget = ColdstartWidget(viewer)
-    viewer.window.add_dock_widget(widget, name="coldstart")
-    qtbot.waitUntil(lambda: widget.setup.form.devices.choice.count() > 1, timeout=TIMEOUT_MS)
-    yield widget
-    widget.control.pause()
-    qtbot.waitUntil(lambda: not widget.control.is_active and widget._checker is None, timeout=TIMEOUT_MS)
 
 
 def fill(widget: ColdstartWidget, particles: Path, output: Path, **values: Any) -> None:

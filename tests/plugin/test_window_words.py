@@ -16,6 +16,8 @@ from coldstart.plugin.window_words import error_text, in_the_window
         ("It can go on with: coldstart resume 'a b/c'", "It can go on when you press Resume."),
         ("continue it with 'coldstart resume', or begin.", "continue it with Resume, or begin."),
         ("RELION: --white_dust 5", "RELION: --white_dust 5"),
+        ("Put it back, or say --accept-changes: ", "Put it back, or tick “Accept what has changed” and press Resume: "),
+        ("Begin again with coldstart run and another folder.", "Run again, into another output folder."),
         ("nothing of a terminal", "nothing of a terminal"),
     ],
 )  # fmt: skip

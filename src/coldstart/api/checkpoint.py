@@ -17,7 +17,7 @@ import numpy as np
 
 from coldstart import __version__
 from coldstart.api.usage import Usage, Used
-from coldstart.errors import DeviceError, RunSuspended
+from coldstart.errors import ChangedDeviceError, RunSuspended
 from coldstart.io.checkpoint import read_record, write_records
 from coldstart.io.inputs import Inputs
 from coldstart.io.run_paths import resume_command
@@ -172,7 +172,7 @@ class CheckpointKeeper:
 
         Raises
         ------
-        DeviceError
+        ChangedDeviceError
             If device, driver or a version is another one, unless that is accepted.
         """
         self._environment = Environment.of(session)
@@ -180,9 +180,10 @@ class CheckpointKeeper:
         if not differences:
             return
         if not self.accept_changes:
-            raise DeviceError(
-                f"the run would not go on as it began: {'; '.join(differences)}. Take it up as it was (the parameter "
-                "device is kept), or say --accept-changes: the result may then differ from that of an unbroken run."
+            raise ChangedDeviceError(
+                f"the run would not go on as it began: {'; '.join(differences)}.",
+                "Take it up as it was (the parameter device is kept), or say --accept-changes: the result may then "
+                "differ from that of an unbroken run.",
             )
         self.changes = (*self.changes, f"The run was taken up although this had changed: {'; '.join(differences)}.")
 

@@ -10,7 +10,7 @@ from coldstart.api.drive import OnIteration, ShouldStop
 from coldstart.api.job import JobData, read_data, run_recorded
 from coldstart.api.record import JobRecord
 from coldstart.api.usage import Usage
-from coldstart.errors import OutputError, ParticleFileError
+from coldstart.errors import ChangedInputError, OutputError
 from coldstart.io.files import remove_file
 from coldstart.io.inputs import Inputs, changes_text
 from coldstart.io.lock import FolderLock
@@ -55,9 +55,9 @@ def resume_job(
     ------
     OutputError
         If the folder has no checkpoint, or one that cannot be read, or another run writes into it.
-    ParticleFileError
+    ChangedInputError
         If a file of the input has changed.
-    DeviceError
+    ChangedDeviceError
         If the device or a version is another one.
     RunSuspended, ColdstartError
         As `run_job`.
@@ -133,7 +133,7 @@ def read_data_again(then: Inputs, params: AbInitioParams, data_root: Path | None
     Raises
     ------
     ParticleFileError
-        As `read_particles`, and if a file has changed, unless that is accepted.
+        As `read_particles`; a ChangedInputError if a file has changed, unless that is accepted.
     """
     root = data_root
     if root is None and then.data_root is not None:
@@ -154,7 +154,8 @@ def read_data_again(then: Inputs, params: AbInitioParams, data_root: Path | None
 
 def _accept(changed: Sequence[str], accepted: bool) -> None:
     if changed and not accepted:
-        raise ParticleFileError(
-            f"{changes_text(changed)} Put back what the run began with, or say --accept-changes: the result may then "
-            "differ from that of an unbroken run."
+        raise ChangedInputError(
+            changes_text(changed),
+            "Put back what the run began with, or say --accept-changes: the result may then differ from that of an "
+            "unbroken run.",
         )

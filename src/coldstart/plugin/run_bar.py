@@ -4,10 +4,20 @@ import html
 from pathlib import Path
 
 from qtpy.QtCore import Qt, Signal
-from qtpy.QtWidgets import QHBoxLayout, QLabel, QProgressBar, QPushButton, QSizePolicy, QVBoxLayout, QWidget
+from qtpy.QtWidgets import (
+    QCheckBox,
+    QHBoxLayout,
+    QLabel,
+    QProgressBar,
+    QPushButton,
+    QSizePolicy,
+    QVBoxLayout,
+    QWidget,
+)
 
 from coldstart.model.state import IterationStats
 from coldstart.plugin.run_control import State
+from coldstart.plugin.window_words import ACCEPT_TITLE
 from coldstart.report.text import duration_text
 
 _VISIBLE: dict[State, tuple[str, ...]] = {
@@ -44,6 +54,8 @@ class RunBar(QWidget):
         self.status.setWordWrap(True)
         self.status.setTextFormat(Qt.TextFormat.RichText)
         self.status.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+        self.accept_changes = QCheckBox(ACCEPT_TITLE)
+        self.accept_changes.setToolTip("Resume although the run may then end otherwise; its summary will say so.")
         self.progress = QProgressBar()
         self.progress.setTextVisible(True)
         self.buttons: dict[str, QPushButton] = {}
@@ -59,9 +71,16 @@ class RunBar(QWidget):
         layout = QVBoxLayout(self)
         layout.setContentsMargins(4, 2, 4, 4)
         layout.addWidget(self.status)
+        layout.addWidget(self.accept_changes)
         layout.addWidget(self.progress)
         layout.addLayout(row)
+        self.say("")
         self.set_state("idle")
+
+    @property
+    def offers_to_accept(self) -> bool:
+        """Whether a change since a run began is told of, which can be accepted."""
+        return bool(self.accept_changes.isVisibleTo(self))
 
     def set_state(
         self, state: State, *, can_run: bool = True, can_check: bool = True, resumable: Path | None = None
@@ -104,9 +123,11 @@ class RunBar(QWidget):
         if self._is_error:
             self.say("")
 
-    def say(self, text: str, *, is_error: bool = False) -> None:
-        """A sentence or two above the bar."""
+    def say(self, text: str, *, is_error: bool = False, acceptable: bool = False) -> None:
+        """A sentence or two above the bar; of a change that is `acceptable`, with a tick that is not set."""
         self._is_error = is_error
+        self.accept_changes.setVisible(acceptable)
+        self.accept_changes.setChecked(False)
         mark = f"<span style='color:{_ERROR_COLOR}'>✖</span> " if is_error else ""
         self.status.setText(mark + html.escape(text).replace("\n", "<br>").replace("  ", "&nbsp; "))
 

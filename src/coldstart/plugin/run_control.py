@@ -23,7 +23,7 @@ from typing import Literal
 from napari.qt.threading import FunctionWorker, create_worker
 from qtpy.QtCore import QObject, QTimer, Signal
 
-from coldstart.errors import ColdstartError, ParticleFileError, RunSuspended
+from coldstart.errors import ChangedError, ColdstartError, ParticleFileError, RunSuspended
 from coldstart.model.check_report import CheckReport
 from coldstart.model.state import IterationStats, Snapshot
 from coldstart.plugin.background import Garbage
@@ -64,12 +64,15 @@ class Outcome:
         Whether it waits in its checkpoint.
     error : str
         What went wrong, for the user; empty where nothing did.
+    acceptable : bool
+        Whether that is a change since the run began, with which it can go on all the same.
     """
 
     output: Path
     ending: str = ""
     suspended: bool = False
     error: str = ""
+    acceptable: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,8 +166,24 @@ class RunControl(QObject):
         self._launch(job, mailbox, held=held)
         return job
 
-    def resume(self, output: Path | None = None, *, held: bool = False) -> RunJob:
-        """Go on with the paused run, or with one that was left in a folder; `held` as in `start`.
+    def resume(
+        self,
+        output: Path | None = None,
+        *,
+        data_root: Path | None = None,
+        accept_changes: bool = False,
+        held: bool = False,
+    ) -> RunJob:
+        """Go on with the paused run, or with one that was left in a folder.
+
+        Parameters
+        ----------
+        output : Path, optional
+            The folder; that of the paused run when None.
+        data_root, accept_changes
+            As in `resume_job`.
+        held : bool
+            As in `start`.
 
         Raises
         ------
@@ -173,7 +192,7 @@ class RunControl(QObject):
         """
         output = output or self.output
         assert output is not None
-        job = left_job(output)
+        job = left_job(output, data_root=data_root, accept_changes=accept_changes)
         self._launch(job, Mailbox(), held=held)
         return job
 
@@ -283,7 +302,7 @@ class _Task:
         except RunSuspended:
             return Outcome(self._output, suspended=True)
         except ColdstartError as error:
-            return Outcome(self._output, error=error_text(error))
+            return Outcome(self._output, error=error_text(error), acceptable=isinstance(error, ChangedError))
         except Exception as error:  # a fault of the program: the user gets words, the log the traceback
             _LOGGER.exception("the run in %s failed", self._output)
             return Outcome(self._output, error=unexpected_text(error))

@@ -59,8 +59,14 @@ def new_job(request: RunRequest, on_check: Callable[[CheckReport], None]) -> Run
     return RunJob(request.output, _single(_of_api("run_job", *where, jobs[0], **options)), (jobs[0].classes,))
 
 
-def left_job(output: Path) -> RunJob:
+def left_job(output: Path, *, data_root: Path | None = None, accept_changes: bool = False) -> RunJob:
     """The job that goes on with what was left in a folder.
+
+    Parameters
+    ----------
+    output : Path
+    data_root, accept_changes
+        As in `resume_job`.
 
     Raises
     ------
@@ -70,19 +76,20 @@ def left_job(output: Path) -> RunJob:
     from coldstart.api import job_folder, series_jobs
     from coldstart.io.results import RunFolder
 
+    options = {"data_root": data_root, "accept_changes": accept_changes}
     if has_starts(output):
         plan = read_starts(output)
         folders = [plan.folder(output, number) for number in range(plan.starts)]
-        run = _of_api("resume_halves" if plan.halves else "resume_starts", output)
+        run = _of_api("resume_halves" if plan.halves else "resume_starts", output, **options)
         titles = HALF_TITLES if plan.halves else tuple(start_titles(plan.starts))
         return RunJob(output, run, (plan.params.classes,) * plan.starts, titles, _histories(folders))
     jobs = series_jobs(output)
     if jobs is not None:
         numbers = [job.classes for job in jobs]
         folders = [job_folder(output, number) for number in numbers]
-        return _series_job(output, _of_api("resume_jobs", output), numbers, _histories(folders))
+        return _series_job(output, _of_api("resume_jobs", output, **options), numbers, _histories(folders))
     folder = RunFolder(output)
-    run = _single(_of_api("resume_job", output))
+    run = _single(_of_api("resume_job", output, **options))
     return RunJob(output, run, (folder.load_params().classes,), histories=(folder.load_iterations(),))
 
 

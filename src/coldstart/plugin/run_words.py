@@ -38,7 +38,7 @@ def status_sentence(run: "OpenedRun") -> str:
     if summary.status == "suspended":
         return f"This run is paused, and can go on from where it was left. {_what_is_shown(run)}"
     if summary.status == "failed":
-        reason = summary.notes[0].rstrip(".") if summary.notes else "for an unknown reason"
+        reason = in_the_window(summary.notes[0]).rstrip(".") if summary.notes else "for an unknown reason"
         return f"This run failed: {reason}. {_what_is_shown(run)}"
     iterations = "" if summary.iterations is None else f" {summary.iterations:,} iterations"
     if summary.status == "stopped":

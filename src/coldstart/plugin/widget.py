@@ -131,11 +131,11 @@ class ColdstartWidget(QWidget):
         except ColdstartError as error:
             self._fail(str(error))
 
-    def _fail(self, text: str) -> None:
-        """Say what is wrong: in a notification, which shows a line of it, and in full where it was asked for."""
+    def _fail(self, text: str, *, acceptable: bool = False) -> None:
+        """Say what is wrong, in a notification and where it was asked for; a change that is acceptable with a tick."""
         text = in_the_window(text)
         tell_error(self._viewer, text)
-        self.bar.say(text, is_error=True)
+        self.bar.say(text, is_error=True, acceptable=acceptable)
         if not len(self._history) and self.tabs.currentIndex() == _PROGRESS_PAGE:
             self.tabs.setCurrentIndex(_CHECK_PAGE if self.check.despite_errors.isVisibleTo(self.check) else _SETUP_PAGE)
 
@@ -156,11 +156,17 @@ class ColdstartWidget(QWidget):
     def _resume_run(self) -> None:
         output = self._resumable()
         assert output is not None
-        self._go_on_in(output)
+        self._go_on_in(output, accept_changes=self.bar.accept_changes.isChecked())
 
-    def _go_on_in(self, output: Path) -> None:
+    def _go_on_in(self, output: Path, *, accept_changes: bool = False) -> None:
         goes_on = output == self.control.output and self.control.state == "paused"
-        job = self.control.resume(output, held=not goes_on)
+        root = self.setup.input.data_root.value()
+        job = self.control.resume(
+            output,
+            data_root=None if root is None else Path(root),
+            accept_changes=accept_changes,
+            held=not goes_on,
+        )
         if not goes_on:
             self._begin(job)
 
@@ -189,15 +195,15 @@ class ColdstartWidget(QWidget):
 
     def _take_outcome(self, outcome: Outcome) -> None:
         self.activity.close()
+        self.setup.input.suggest_output()  # before anything is said, which goes when the user changes something
         if outcome.error:
             self.live.clear(restore=True)
-            self._fail(outcome.error)
+            self._fail(outcome.error, acceptable=outcome.acceptable)
         elif outcome.suspended:
             self.bar.say(f"Paused. The run waits in {outcome.output}, and can go on even after a restart.")
         elif outcome.ending:
             self.bar.say(f"{outcome.ending} The results are in {outcome.output}.")
             self._show_results(outcome.output)
-        self.setup.input.suggest_output()
         self._refresh()
 
     def _show_results(self, output: Path) -> None:
@@ -246,8 +252,11 @@ class ColdstartWidget(QWidget):
         finder.start()
 
     def _resumable(self) -> Path | None:
-        """The folder of a run that can go on: the paused one, that chosen as the output, or the one of just now."""
-        if self.control.state == "paused":
+        """The folder of a run that can go on: the paused one, that chosen as the output, or the one of just now.
+
+        Where a change is told of it is that of the run which it was found in, whatever is chosen.
+        """
+        if self.control.state == "paused" or self.bar.offers_to_accept:
             return self.control.output
         chosen, last = self.setup.input.output.value(), self.control.output
         folders = [Path(chosen)] if chosen is not None else []

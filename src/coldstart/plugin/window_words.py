@@ -5,16 +5,21 @@ import re
 from coldstart.params import AbInitioParams
 from coldstart.plugin.form import field_title
 
+ACCEPT_TITLE = "Accept what has changed"
+"""Of the tick that is there once a run does not go on because something has changed."""
+
 _PHRASES = (
     (r"with: coldstart resume \S.*$", "when you press Resume."),
     (r"with: coldstart run\b", "with Run"),
     (r"Begin again with coldstart run and another folder", "Run again, into another output folder"),
+    (r"begin again with coldstart run and another folder", "run again, into another output folder"),
     (r"begin the run with coldstart run", "begin it with Run"),
+    (r"begin another run with coldstart run\b", "begin another one with Run"),
     (r"coldstart devices lists what --device may name", "Choose one that is listed under “Device”"),
     (r"'?coldstart resume'?", "Resume"),
     (r"\bsay --no-ctf", "untick “CTF”"),
     (r"--no-ctf\b", "unticking “CTF”"),
-    (r"\bsay --accept-changes", "go on in a terminal, with coldstart resume and --accept-changes"),
+    (r"\bsay --accept-changes", f"tick “{ACCEPT_TITLE}” and press Resume"),
     (r"Say --invert\b", "Tick “Invert contrast”"),
     (r"Leave --invert away", "Untick “Invert contrast”"),
     (r"--data-root\b", "“Stack folder”"),
