@@ -1,6 +1,8 @@
 """Fixtures shared by all tests."""
 
 import importlib.util
+import shutil
+import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
@@ -247,6 +249,17 @@ def beside(unbroken: Unbroken, tmp_path: Path) -> Path:
     folder = unbroken.particles.parent / tmp_path.name
     folder.mkdir()
     return folder
+
+
+@pytest.fixture(scope="session")
+def failing_layer(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A layer of the OpenCL loader that lets launches of kernels fail, for the variable OPENCL_LAYERS of a process."""
+    compiler, layer = shutil.which("cc"), tmp_path_factory.mktemp("layer") / "layer.so"
+    if compiler is None or sys.platform != "linux":
+        pytest.skip("no C compiler here, or not Linux's OpenCL loader")
+    source = Path(__file__).with_name("failing_layer.c")
+    subprocess.run([compiler, "-shared", "-fPIC", "-o", str(layer), str(source)], check=True)
+    return layer
 
 
 @pytest.fixture(scope="session")

@@ -5,7 +5,6 @@ A layer of the OpenCL loader lets launches fail, so that the run meets what a dr
 
 import json
 import os
-import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -39,21 +38,19 @@ RunFailing = Callable[[int, int, int], "subprocess.CompletedProcess[str]"]
 
 
 @pytest.fixture
-def run_failing(unbroken: Any, beside: Path, tmp_path: Path) -> RunFailing:
+def run_failing(unbroken: Any, beside: Path, failing_layer: Path) -> RunFailing:
     """The unbroken run in a process of its own whose device fails after so many launches, so often, with this code."""
-    compiler, layer = shutil.which("cc"), tmp_path / "layer.so"
-    if compiler is None or sys.platform != "linux":
-        pytest.skip("no C compiler here, or not Linux's OpenCL loader")
-    source = Path(__file__).with_name("failing_layer.c")
-    subprocess.run([compiler, "-shared", "-fPIC", "-o", str(layer), str(source)], check=True)
 
     def run(after: int, times: int, code: int) -> "subprocess.CompletedProcess[str]":
         numbers = {"FAIL_AFTER": str(after), "FAIL_TIMES": str(times), "FAIL_CODE": str(code)}
         given = [str(unbroken.particles), str(beside / "run"), unbroken.params.model_dump_json()]
         return subprocess.run(
             [sys.executable, "-c", RUN, *given],
-            env={**os.environ, "OPENCL_LAYERS": str(layer), **numbers}, capture_output=True, text=True, check=False,
-        )  # fmt: skip
+            env={**os.environ, "OPENCL_LAYERS": str(failing_layer), **numbers},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
 
     return run
 
