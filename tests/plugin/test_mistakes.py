@@ -113,7 +113,7 @@ def test_a_folder_of_another_program_is_refused(
 @pytest.mark.usefixtures("rendering")
 def test_a_long_message_is_shown_to_its_last_line(make_napari_viewer: Callable[..., Any], qtbot: Any) -> None:
     viewer = make_napari_viewer(show=True)
-    tell_error(viewer, "The table names a stack that is not there. " * 5 + "Choose the stack folder.")
+    tell_error("The table names a stack that is not there. " * 5 + "Choose the stack folder.", viewer)
     qtbot.waitUntil(lambda: any(_is_whole(d) for d in viewer.window._qt_window.findChildren(QDialog)), timeout=10_000)
 
 

@@ -172,6 +172,11 @@ def test_what_cannot_be_read_is_a_message(
     viewer.open(tmp_path / "cut.mrcs", plugin=PLUGIN)
     assert len(viewer.layers) == 0
     assert ["is truncated: its header promises 6 images" in message for message in messages] == [True]
+    moved = tmp_path / "moved.star"
+    moved.write_bytes(demo_set.particles_path.read_bytes())
+    viewer.open(moved, plugin=PLUGIN)
+    assert len(viewer.layers) == 0
+    assert "the image names are relative to with “Stack folder”" in messages[-1]
 
 
 def test_what_is_not_ours_is_left_alone(tmp_path: Path) -> None:

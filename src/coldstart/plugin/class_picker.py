@@ -34,6 +34,7 @@ from coldstart.io.opened_run import OpenedRun
 from coldstart.io.particle_table import ParticleTable
 from coldstart.io.star_columns import CLASS_POSTERIOR, LABEL, PARTICLE_LABELS
 from coldstart.plugin.map_layer import class_color
+from coldstart.plugin.notify import tell_error
 from coldstart.plugin.run_words import class_cells
 
 _COLUMNS = ("Class", "Particles", "Resolution", "Remarks", "Write as")
@@ -150,7 +151,7 @@ class ClassPicker(QWidget):
         return picked.picked
 
     def _ask_and_write(self) -> None:
-        from napari.utils.notifications import show_error, show_info
+        from napari.utils.notifications import show_info
 
         start = self._run.folder.path / "kept.star"
         name, _ = QFileDialog.getSaveFileName(self, "Write kept particles", str(start), _KINDS)
@@ -161,9 +162,9 @@ class ClassPicker(QWidget):
             show_info(f"{self.write_to(path):,} particles written to {path}")
         except ChangedInputError as error:
             self.accept_changes.setVisible(True)
-            show_error(f"{error.what} put back what it read, or tick “{self.accept_changes.text()}”, and write again.")
+            tell_error(f"{error.what} put back what it read, or tick “{self.accept_changes.text()}”, and write again.")
         except ColdstartError as error:
-            show_error(str(error))
+            tell_error(str(error))
 
     def _change(self) -> None:
         self._count_kept()

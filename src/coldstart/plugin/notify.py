@@ -3,9 +3,12 @@
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from napari import current_viewer
 from napari.utils.notifications import show_error
 from qtpy.QtCore import Qt, QTimer
 from qtpy.QtWidgets import QDialog
+
+from coldstart.plugin.window_words import in_the_window
 
 if TYPE_CHECKING:
     from napari.viewer import Viewer
@@ -16,11 +19,19 @@ _TALLEST_PX = 2000
 _SPARE_PX = 12
 
 
-def tell_error(viewer: "Viewer", text: str) -> None:
-    """Say what is wrong in a notification that shows all of the text, for as long as it takes to read."""
-    window = getattr(viewer.window, "_qt_window", None)
+def tell_error(text: str, viewer: "Viewer | None" = None) -> None:
+    """Say what is wrong, in the words of the window, in a notification that shows all of it long enough to be read.
+
+    Parameters
+    ----------
+    text : str
+    viewer : Viewer, optional
+        By default the one that is in front.
+    """
+    viewer = viewer or current_viewer()
+    window = None if viewer is None else getattr(viewer.window, "_qt_window", None)
     before = set() if window is None else set(window.findChildren(QDialog))
-    show_error(text)
+    show_error(in_the_window(text))
     if window is None:
         return
     for dialog in set(window.findChildren(QDialog)) - before:

@@ -194,16 +194,16 @@ def _reader(read: Callable[[Path], Any]) -> Reader:
 
     def read_path(path: str | Sequence[str]) -> Any:
         from napari import current_viewer
-        from napari.utils.notifications import show_error
 
         from coldstart.errors import ColdstartError
+        from coldstart.plugin.notify import tell_error
 
         try:
             return read(Path(path if isinstance(path, str) else path[0]))
         except ColdstartError as error:
             if current_viewer() is None:
                 raise
-            show_error(str(error))
+            tell_error(str(error))
             return [(None,)]
 
     return read_path

@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from napari.qt.threading import create_worker
-from napari.utils.notifications import show_error
 from qtpy.QtCore import QSize, Qt, QTimer
 from qtpy.QtWidgets import (
     QCheckBox,
@@ -37,6 +36,7 @@ from coldstart.plugin.class_picker import ClassPicker, with_view
 from coldstart.plugin.evolution import Evolution
 from coldstart.plugin.gallery import Gallery
 from coldstart.plugin.map_layer import METADATA_KEY
+from coldstart.plugin.notify import tell_error
 from coldstart.plugin.pairs import PairMaker
 from coldstart.plugin.particle_layer import available_colorings
 from coldstart.plugin.run_jobs import can_go_on
@@ -93,7 +93,7 @@ def show_run_soon(
     folder: Path,
     *,
     on_parameters: OnParameters | None = None,
-    on_error: Callable[[str], None] = show_error,
+    on_error: Callable[[str], None] = tell_error,
 ) -> None:
     """Show a run once it is loaded in a thread, layer by layer: that takes some seconds for a large table.
 

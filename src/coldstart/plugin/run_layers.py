@@ -17,6 +17,7 @@ from coldstart.model.hand import flip_map, flip_poses
 from coldstart.model.symmetry import mirror_axis, point_group
 from coldstart.plugin.background import Newest, reading
 from coldstart.plugin.map_layer import METADATA_KEY, ShownMap, map_layer, show_map
+from coldstart.plugin.notify import tell_error
 from coldstart.plugin.particle_layer import color_points, direction_layer, shown_rows, sphere_points
 
 if TYPE_CHECKING:
@@ -192,10 +193,8 @@ class RunLayers:
         self._loader.do(partial(_load_view, self._data, wanted, rows))
 
     def _show(self, view: _View) -> None:
-        from napari.utils.notifications import show_error
-
         if view.error:
-            show_error(view.error)
+            tell_error(view.error, self._viewer)
         for number, shown in view.maps.items():
             if self.maps[number] in self._viewer.layers:
                 show_map(self.maps[number], shown)

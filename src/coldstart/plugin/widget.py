@@ -133,9 +133,8 @@ class ColdstartWidget(QWidget):
 
     def _fail(self, text: str, *, acceptable: bool = False) -> None:
         """Say what is wrong, in a notification and where it was asked for; a change that is acceptable with a tick."""
-        text = in_the_window(text)
-        tell_error(self._viewer, text)
-        self.bar.say(text, is_error=True, acceptable=acceptable)
+        tell_error(text, self._viewer)
+        self.bar.say(in_the_window(text), is_error=True, acceptable=acceptable)
         if not len(self._history) and self.tabs.currentIndex() == _PROGRESS_PAGE:
             self.tabs.setCurrentIndex(_CHECK_PAGE if self.check.despite_errors.isVisibleTo(self.check) else _SETUP_PAGE)
 
