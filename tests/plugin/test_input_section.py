@@ -1,18 +1,12 @@
 """Input and output of a run."""
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pytest
 
+from coldstart.io.suffixes import PARTICLE_SUFFIXES
 from coldstart.plugin.input_section import InputSection, suggested_output
-
-
-@pytest.fixture
-def viewer(make_napari_viewer: Callable[[], Any]) -> Any:
-    return make_napari_viewer()
 
 
 def test_a_new_folder_beside_the_particles_is_suggested(viewer: Any, qtbot: Any, tmp_path: Path) -> None:
@@ -37,6 +31,14 @@ def test_a_folder_that_the_user_chose_is_kept_until_it_is_taken(viewer: Any, qtb
     (tmp_path / "mine" / "volume.mrc").touch()
     section.suggest_output()
     assert section.output.value() == str(tmp_path / "coldstart_001")
+
+
+def test_every_kind_of_file_that_a_run_takes_is_offered(viewer: Any, qtbot: Any) -> None:
+    section = InputSection(viewer)
+    qtbot.addWidget(section)
+    first, any_file = str(section.particles.edit.filter).split(";;")
+    assert set(first.removeprefix("Particles (").removesuffix(")").split()) == {f"*{end}" for end in PARTICLE_SUFFIXES}
+    assert any_file == "All files (*)"
 
 
 def test_a_layer_of_particles_can_be_taken(viewer: Any, qtbot: Any, tmp_path: Path) -> None:

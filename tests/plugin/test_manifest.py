@@ -8,6 +8,8 @@ from pathlib import Path
 import npe2
 import pytest
 
+from coldstart.io.suffixes import MAP_SUFFIXES, PARTICLE_SUFFIXES
+
 WIDGET = "coldstart.plugin.widget"
 LIGHT = """
 import sys, importlib
@@ -51,10 +53,7 @@ def heavy_after(modules: set[str]) -> set[str]:
     return set(subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split())
 
 
-@pytest.mark.parametrize("name", ["map.mrc", "map.map", "stack.MRCS", "particles.star", "particles.cs"])
-def test_files_of_the_field_are_offered_to_the_reader(manifest: npe2.PluginManifest, name: str) -> None:
-    from fnmatch import fnmatch
-
+def test_every_file_that_is_read_is_offered_to_the_reader(manifest: npe2.PluginManifest) -> None:
     (reader,) = manifest.contributions.readers or ()
-    assert any(fnmatch(name.lower(), pattern) for pattern in reader.filename_patterns)
+    assert set(reader.filename_patterns) == {f"*{suffix}" for suffix in (*PARTICLE_SUFFIXES, *MAP_SUFFIXES)}
     assert reader.accepts_directories

@@ -149,6 +149,21 @@ def test_a_table_is_its_images_in_its_order(make_napari_viewer: MakeViewer, demo
     np.testing.assert_array_equal(np.asarray(layer.data)[:, 0], images[[5, 1, 2, 3, 4, 0]])
 
 
+def test_a_packed_table_is_read_and_some_of_it_written(
+    make_napari_viewer: MakeViewer, demo_set: DemoSet, tmp_path: Path
+) -> None:
+    packed = demo_set.truth_table_path.with_name("Packed.STAR.gz")
+    packed.write_bytes(gzip.compress(demo_set.truth_table_path.read_bytes()))
+    images, points = make_napari_viewer().open(packed, plugin=PLUGIN)
+    assert [images.name, points.name] == ["Packed", "Packed directions"]
+    points.selected_data = {2}
+    points.remove_selected()
+    points.save(str(tmp_path / "fewer.star"), plugin=PLUGIN)
+    tables = (read_blocks(path)["particles"] for path in (tmp_path / "fewer.star", demo_set.truth_table_path))
+    written, before = (table.without("rlnImageName") for table in tables)
+    assert written == before.take(np.array([0, 1, 3, 4, 5]))
+
+
 def test_a_table_with_poses_is_also_its_directions(make_napari_viewer: MakeViewer, demo_set: DemoSet) -> None:
     viewer = make_napari_viewer()
     _, points = viewer.open(demo_set.truth_table_path, plugin=PLUGIN)

@@ -14,7 +14,7 @@ from coldstart.io.cryosparc_files import read_dataset
 from coldstart.io.cryosparc_read import read_cryosparc_table
 from coldstart.io.cryosparc_write import MergedClasses, write_part_of_dataset, write_posed_dataset
 from coldstart.io.inputs import changes_text, read_inputs
-from coldstart.io.particle_files import CRYOSPARC_SUFFIXES, read_particles
+from coldstart.io.particle_files import read_particles
 from coldstart.io.results import RunFolder
 from coldstart.io.star_columns import (
     CLASS_MARGIN,
@@ -30,6 +30,7 @@ from coldstart.io.star_poses import read_poses
 from coldstart.io.star_subset import check_new_table, particle_block, write_subset
 from coldstart.io.star_text import read_blocks
 from coldstart.io.starts_file import has_consensus
+from coldstart.io.suffixes import CRYOSPARC_SUFFIXES, ends_in
 from coldstart.model.carried import CarriedTable
 
 Criteria = dict[str, NDArray[np.bool_]]
@@ -175,7 +176,7 @@ def copy_particles(source: Path, output: Path, rows: NDArray[np.integer], *, ove
     ParticleFileError
         If the table cannot be read.
     """
-    of_cryosparc = source.suffix.lower() in CRYOSPARC_SUFFIXES
+    of_cryosparc = ends_in(source, CRYOSPARC_SUFFIXES)
     check_new_table(output, (source,), (DATASET_SUFFIX if of_cryosparc else STAR_SUFFIX,), overwrite=overwrite)
     if not len(rows):
         raise ParameterError("no particle is left to write: choose some first.")

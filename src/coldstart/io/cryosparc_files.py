@@ -17,7 +17,6 @@ from coldstart.errors import ParticleFileError
 from coldstart.io.files import atomic_path, write_text_atomically
 
 UID = "uid"
-GROUP_SUFFIX = ".csg"
 FILE_MARK = ">"
 """Before the name of a file that is found from the folder of the file that names it."""
 

@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 from coldstart.errors import ParticleFileError
 from coldstart.io.aberrations import aberration_note, tilt_phase
 from coldstart.io.cryosparc_files import (
-    GROUP_SUFFIX,
     fields_of,
     joined,
     read_dataset,
@@ -26,6 +25,7 @@ from coldstart.io.image_names import ImagePlaces, distinct_in_order
 from coldstart.io.locate import find_stacks, packed_note
 from coldstart.io.mrc import MrcStackSource, StackHeader, read_stack_header
 from coldstart.io.star_columns import CTF_COLUMNS
+from coldstart.io.suffixes import GROUP_SUFFIX, ends_in
 from coldstart.io.treatment import ImageKind, one_kind
 from coldstart.model.particles import Ctf, Particles
 from coldstart.model.resample import ImageGrid
@@ -125,7 +125,7 @@ def read_cryosparc_table(
     """Read the dataset and what belongs to it; arguments and errors as in `read_cryosparc`."""
     needed = [*_BLOB, *(field for name, field in CTF_FIELDS.items() if use_ctf and name not in _MAY_BE_ABSENT)]
     notes: tuple[str, ...] = ()
-    if path.suffix.lower() == GROUP_SUFFIX:
+    if ends_in(path, (GROUP_SUFFIX,)):
         records = _read_of_group(path)
     else:
         records, notes = _with_passthrough(path, read_dataset(path), needed)

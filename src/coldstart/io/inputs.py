@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Any, Literal
 
 from coldstart.errors import OutputError, ParticleFileError
-from coldstart.io.cryosparc_files import GROUP_SUFFIX, read_group
+from coldstart.io.cryosparc_files import read_group
 from coldstart.io.files import write_text_atomically
+from coldstart.io.suffixes import GROUP_SUFFIX, ends_in
 
 FileKind = Literal["table", "stack", "map"]
 
@@ -111,7 +112,7 @@ class Inputs:
             If one of them cannot be read.
         """
         tables = [] if particles in stacks or particles.is_dir() else [particles]
-        if particles.suffix.lower() == GROUP_SUFFIX:
+        if ends_in(particles, (GROUP_SUFFIX,)):
             tables += dict.fromkeys(read_group(particles).values())
         kinds: list[tuple[FileKind, Path]] = [("table", path) for path in tables]
         kinds += [("stack", path) for path in stacks]

@@ -5,11 +5,11 @@ from pathlib import Path
 from coldstart.errors import ParticleFileError
 from coldstart.io.cryosparc_read import read_cryosparc
 from coldstart.io.mrc import MrcStackSource
-from coldstart.io.plain_stacks import is_stack, read_plain_stacks
+from coldstart.io.plain_stacks import read_plain_stacks
 from coldstart.io.star import read_star
+from coldstart.io.suffixes import CRYOSPARC_SUFFIXES, STACK_SUFFIXES, ends_in
 from coldstart.model.particles import Particles
 
-CRYOSPARC_SUFFIXES = (".cs", ".csg")
 DEFAULT_RESOLUTION_ANGSTROM = 12.0
 
 
@@ -27,8 +27,8 @@ def read_particles(
     Parameters
     ----------
     path : Path
-        A RELION STAR file (.star); a cryoSPARC dataset (.cs) or group (.csg); or a plain stack (.mrcs, .mrc, also
-        with .gz) or a folder of stacks, whose images carry no CTF.
+        A RELION STAR file (.star, also with .gz); a cryoSPARC dataset (.cs) or group (.csg); or a plain stack (.mrcs,
+        .mrc, also with .gz) or a folder of stacks, whose images carry no CTF.
     data_root : Path, optional
         Folder that image names are relative to, tried before the table's own folder and those above it.
     pixel_size_angstrom : float, optional
@@ -55,9 +55,9 @@ def read_particles(
     """
     path = Path(path)
     try:
-        if path.is_dir() or is_stack(path):
+        if path.is_dir() or ends_in(path, STACK_SUFFIXES):
             return read_plain_stacks(path, pixel_size_angstrom=pixel_size_angstrom, use_ctf=use_ctf)
-        read = read_cryosparc if path.suffix.lower() in CRYOSPARC_SUFFIXES else read_star
+        read = read_cryosparc if ends_in(path, CRYOSPARC_SUFFIXES) else read_star
         return read(
             path,
             data_root=data_root,

@@ -8,15 +8,9 @@ from coldstart.errors import ParticleFileError
 from coldstart.io.locate import packed_note
 from coldstart.io.mrc import MrcStackSource, read_stack_header
 from coldstart.io.star_columns import IMAGE_NAME
+from coldstart.io.suffixes import STACK_SUFFIXES, ends_in
 from coldstart.model.carried import CarriedTable
 from coldstart.model.particles import Particles
-
-STACK_SUFFIXES = (".mrcs", ".mrc", ".mrcs.gz", ".mrc.gz")
-
-
-def is_stack(path: Path) -> bool:
-    """Whether a file has the name of a stack."""
-    return path.name.lower().endswith(STACK_SUFFIXES)
 
 
 def read_plain_stacks(
@@ -65,7 +59,7 @@ def _files(path: Path) -> list[Path]:
     if not path.is_dir():
         return [path]
     try:
-        files = sorted(file for file in path.iterdir() if is_stack(file) and file.is_file())
+        files = sorted(file for file in path.iterdir() if ends_in(file, STACK_SUFFIXES) and file.is_file())
     except OSError as error:
         raise ParticleFileError(f"{path} cannot be read: {error.strerror or error}.") from error
     if not files:

@@ -3,6 +3,7 @@
 What a field may be comes from `params.py`, by way of `report.fields`; magicgui makes the widgets.
 """
 
+from collections.abc import Sequence
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -206,6 +207,11 @@ class SymmetryEditor(Editor):
     def _kind_changed(self, kind: str) -> None:
         self.fold.setVisible(kind in self._NUMBERED)
         self.changed.emit()
+
+
+def file_filter(kind: str, suffixes: Sequence[str]) -> str:
+    """Kinds of files for a dialogue: those whose names end so, and any."""
+    return f"{kind} ({' '.join(f'*{suffix}' for suffix in suffixes)});;All files (*)"
 
 
 class PathEditor(Editor):

@@ -14,9 +14,10 @@ from qtpy.QtWidgets import QFormLayout, QFrame, QLabel, QVBoxLayout, QWidget
 from superqt import QCollapsible
 
 from coldstart.errors import ParameterError
+from coldstart.io.suffixes import MAP_SUFFIXES
 from coldstart.params import COMMON, COMPUTE, INPUT, AbInitioParams, RunPlan, field_info
 from coldstart.plugin.devices import DeviceEditor
-from coldstart.plugin.editors import Editor, FieldEditor, PathEditor, SymmetryEditor
+from coldstart.plugin.editors import Editor, FieldEditor, PathEditor, SymmetryEditor, file_filter
 from coldstart.plugin.figure_view import theme_ink
 from coldstart.report.fields import allowed_values, refusals
 from coldstart.report.parameters import fields_by_group, value_text
@@ -29,7 +30,6 @@ _TITLES = {INPUT: "Images", COMPUTE: "Processor"}
 """Of groups whose main part is shown with the input or with the common fields."""
 _LABEL_WIDTH_PX = 150
 _ROW_SPACING_PX = 3
-_MAP_FILTER = "*.mrc *.map"
 
 
 class ParameterForm(QWidget):
@@ -189,7 +189,7 @@ def _make_editor(name: str) -> Editor:
     if name == "device":
         return DeviceEditor()
     if name == "initial_volume":
-        return PathEditor(FileDialogMode.EXISTING_FILE, _MAP_FILTER, placeholder="random start")
+        return PathEditor(FileDialogMode.EXISTING_FILE, file_filter("Maps", MAP_SUFFIXES), placeholder="random start")
     return FieldEditor(name)
 
 

@@ -8,7 +8,8 @@ from magicgui.types import FileDialogMode
 from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QComboBox, QWidget
 
-from coldstart.plugin.editors import PathEditor, ignore_stray_wheel
+from coldstart.io.suffixes import PARTICLE_SUFFIXES
+from coldstart.plugin.editors import PathEditor, file_filter, ignore_stray_wheel
 from coldstart.plugin.form import form_layout, row_label
 from coldstart.plugin.map_layer import METADATA_KEY
 
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
 PARTICLES_KEY = "particles_path"
 """In a layer's metadata: the particle file that it was read from."""
 
-_PARTICLE_FILTER = "*.star *.cs *.csg *.mrcs *.mrc"
 _MOST_FOLDERS = 1000
 
 
@@ -31,7 +31,8 @@ class InputSection(QWidget):
     def __init__(self, viewer: "Viewer") -> None:
         super().__init__()
         self._viewer = viewer
-        self.particles = PathEditor(FileDialogMode.EXISTING_FILE, _PARTICLE_FILTER, placeholder=".star, .cs or .mrcs")
+        kinds = file_filter("Particles", PARTICLE_SUFFIXES)
+        self.particles = PathEditor(FileDialogMode.EXISTING_FILE, kinds, placeholder=".star, .cs or .mrcs")
         self.layers = QComboBox()
         self.data_root = PathEditor(FileDialogMode.EXISTING_DIRECTORY, placeholder="beside the table")
         self.output = PathEditor(FileDialogMode.EXISTING_DIRECTORY, placeholder="new folder")

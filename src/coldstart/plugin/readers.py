@@ -14,20 +14,19 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from coldstart.io.suffixes import GROUP_SUFFIX, MAP_SUFFIXES, PACKED_SUFFIX, STACK_SUFFIXES, TABLE_SUFFIXES, ends_in
+
 if TYPE_CHECKING:
     from coldstart.io.mrc import MrcStackSource
 
 LayerData = tuple[Any, dict[str, Any], str]
 Reader = Callable[[str | Sequence[str]], list[LayerData] | list[tuple[None]]]
 
-_STACK_SUFFIXES = (".mrcs",)
-_MAP_SUFFIXES = (".mrc", ".map")
-_TABLE_SUFFIXES = (".star", ".cs", ".csg")
-_PACKED_SUFFIX = ".gz"
 _HEADER_BYTES = 1024
 # Labels stand before the rows, and an optics table has few rows.
 _TABLE_START_BYTES = 2**18
 _IMAGE_LABEL = b"_rlnImageName"
+_DATASET_STARTS = (b"\x93NUMPY", b"\x95CSDAT")
 _GROUP_WORD = b"results"
 _CHUNK_BYTES = 2**22
 _SAMPLED_IMAGES = 16
@@ -45,10 +44,9 @@ def get_reader(path: str | Sequence[str]) -> Reader | None:
         from coldstart.io.run_parts import holds_runs
 
         return _reader(read_run) if is_run_folder(file) or holds_runs(file) else None
-    suffix = _suffix(file)
-    if suffix in _TABLE_SUFFIXES:
+    if ends_in(file, TABLE_SUFFIXES):
         return _reader(read_table) if _may_list_particles(file) else None
-    if suffix in (*_STACK_SUFFIXES, *_MAP_SUFFIXES) and _may_be_mrc(file):
+    if ends_in(file, (*STACK_SUFFIXES, *MAP_SUFFIXES)) and _may_be_mrc(file):
         return _reader(read_mrc)
     return None
 
@@ -63,8 +61,8 @@ def read_mrc(path: Path) -> list[LayerData]:
     """
     from coldstart.io.mrc import holds_images
 
-    suffix = _suffix(path)
-    if suffix in _STACK_SUFFIXES or (suffix != ".map" and holds_images(path)):
+    may_be_map, may_be_stack = ends_in(path, MAP_SUFFIXES), ends_in(path, STACK_SUFFIXES)
+    if may_be_stack and (not may_be_map or holds_images(path)):
         return [stack_layer(path)]
     layer = volume_layer(path)
     _prepare_empty_viewer()
@@ -112,7 +110,7 @@ def read_table(path: Path) -> list[LayerData]:
     table = table_of(particles, path)
     if table.euler_deg is not None:
         layers.append(
-            direction_layer(table, shown_rows(table.count), particles.box_angstrom, f"{path.stem} directions")
+            direction_layer(table, shown_rows(table.count), particles.box_angstrom, f"{_stem(path)} directions")
         )
     return layers
 
@@ -222,28 +220,22 @@ def _may_be_mrc(path: Path) -> bool:
 
 
 def _may_list_particles(path: Path) -> bool:
-    if path.suffix.lower() == ".cs":
-        return _start(path, 6) == b"\x93NUMPY"
-    if path.suffix.lower() == ".csg":
+    if ends_in(path, (".cs",)):
+        return _start(path, 6) in _DATASET_STARTS
+    if ends_in(path, (GROUP_SUFFIX,)):
         return _GROUP_WORD in _start(path, _TABLE_START_BYTES)
     return _IMAGE_LABEL in _start(path, _TABLE_START_BYTES)
 
 
-def _suffix(path: Path) -> str:
-    """What a name ends in, in small letters, without what says that the file is compressed."""
-    name = path.name.lower()
-    return Path(name.removesuffix(_PACKED_SUFFIX)).suffix
-
-
 def _stem(path: Path) -> str:
     """A name without its endings."""
-    return Path(path.stem).stem if path.suffix.lower() == _PACKED_SUFFIX else path.stem
+    return Path(path.stem).stem if ends_in(path, (PACKED_SUFFIX,)) else path.stem
 
 
 def _start(path: Path, count: int) -> bytes:
     """The first bytes of a file, or of what it holds where it is compressed."""
     try:
-        with gzip.open(path) if path.suffix.lower() == _PACKED_SUFFIX else path.open("rb") as stream:
+        with gzip.open(path) if ends_in(path, (PACKED_SUFFIX,)) else path.open("rb") as stream:
             return stream.read(count)
     except (OSError, EOFError, zlib.error):
         return b""
