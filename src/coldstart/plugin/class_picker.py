@@ -40,8 +40,9 @@ from coldstart.plugin.run_words import class_cells
 _COLUMNS = ("Class", "Particles", "Resolution", "Remarks", "Write as")
 _KINDS = "RELION particles (*.star);;cryoSPARC dataset (*.cs)"
 _HINT = (
-    "Untick a class to discard it. Give classes one number to merge them: their particles are written as one class; "
-    "each map stays as it is, since maps of classes lie in frames of their own."
+    "Untick a class to discard it. Give classes one number to merge them: their particles are written as one class, "
+    "each with its pose on its own map. These maps lie in different frames, so let the next program search all poses "
+    "anew."
 )
 _WRITE_AS = len(_COLUMNS) - 1
 _STATES = (Qt.CheckState.Unchecked, Qt.CheckState.Checked)
