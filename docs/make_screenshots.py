@@ -44,7 +44,8 @@ PARAMETERS = {
 }
 STARTS = {"classes": 1, "starts": 3, "initial_iterations": 40, "final_iterations": 25}
 SHOWN_OF_START = 30
-RUN, STARTS_RUN = "coldstart_001", "coldstart_002"
+SHOWN_OF_CHANGED = 10
+RUN, STARTS_RUN, CHANGED_RUN = "coldstart_001", "coldstart_002", "coldstart_003"
 
 
 class Session:
@@ -126,6 +127,25 @@ def shoot_set_up(session: Session) -> None:
     session.shoot("checked")
 
 
+def shoot_changed(session: Session) -> None:
+    """A run that does not go on as it is, because its images have changed."""
+    widget, folder, stack = session.widget, session.folder / CHANGED_RUN, session.particles.with_suffix(".mrcs")
+    times = stack.stat()
+    session.fill(PARAMETERS)
+    widget.setup.input.output.set_value(folder)
+    if not can_go_on(folder):
+        session.press("run")
+        session.wait(lambda: len(widget._history) >= SHOWN_OF_CHANGED)
+        session.press("pause")
+        session.wait(lambda: widget.control.state == "paused")
+    os.utime(stack)
+    session.press("resume")
+    session.wait(lambda: widget.bar.offers_to_accept, 3.0)
+    session.shoot("changed")
+    session.dismiss()
+    os.utime(stack, ns=(times.st_atime_ns, times.st_mtime_ns))
+
+
 def shoot_run(session: Session) -> None:
     """While a run goes on, and what it gives."""
     if not is_completed(session.folder / RUN):
@@ -186,6 +206,7 @@ def main() -> None:
 
 SCENES = {
     shoot_set_up: ("empty", "error", "checked"),
+    shoot_changed: ("changed",),
     shoot_run: ("running", "done", "classes", "particles"),
     shoot_starts: ("starts",),
 }

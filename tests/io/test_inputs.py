@@ -67,13 +67,21 @@ def test_changes_are_told(inputs: Inputs, stacks: list[Path], tmp_path: Path) ->
     table, first, second, start = inputs.changes()
     assert table == f"the content of the table {tmp_path / 'particles.star'} has changed"
     assert f"the stack {stacks[0]} was last modified on" in first
-    assert first.endswith("and now on 2001-09-09T01:46:40.000000+00:00")
+    assert first.endswith(" UTC, and now on 2001-09-09 01:46:40 UTC")
     assert second == f"the stack {stacks[1]} had 100 bytes, and now has 99"
     assert start == f"the map {tmp_path / 'start.mrc'} cannot be read any more: No such file or directory"
     assert inputs.changes("stack") == [first, second]
     assert changes_text([first]).endswith(f"when the run began: {first}.")
     assert "(3 more files have changed)" in changes_text(inputs.changes())
     assert "(1 more file has changed)" in changes_text([first, second])
+
+
+def test_times_within_a_second_are_told_apart(inputs: Inputs, stacks: list[Path]) -> None:
+    os.utime(stacks[0], ns=(0, 10**18))
+    then = Inputs.of(stacks[0], None, stacks[:1])
+    os.utime(stacks[0], ns=(0, 10**18 + 5 * 10**8))
+    (change,) = then.changes()
+    assert change.endswith("on 2001-09-09T01:46:40.000000+00:00, and now on 2001-09-09T01:46:40.500000+00:00")
 
 
 def test_a_table_with_the_same_content_has_not_changed(inputs: Inputs, tmp_path: Path) -> None:

@@ -115,6 +115,21 @@ def test_a_change_of_a_run_that_was_opened_is_accepted_for_that_run(
     assert status == {"opened": "stopped", "chosen": "suspended"}
 
 
+@pytest.mark.usefixtures("rendering")
+def test_what_a_run_has_done_is_charted_before_it_goes_on(
+    make_napari_viewer: Callable[..., Any], qtbot: Any, particles: Path, tmp_path: Path
+) -> None:
+    with pytest.raises(RunSuspended):
+        run_job(particles, tmp_path / "out", AbInitioParams(**LONG), should_suspend=lambda: True)
+    particles.with_suffix(".mrcs").unlink()
+    viewer = make_napari_viewer(show=True)
+    widget = ColdstartWidget(viewer)
+    viewer.window.add_dock_widget(widget)
+    widget.setup.input.output.set_value(tmp_path / "out")
+    assert "is missing" in resume(widget, qtbot)
+    qtbot.waitUntil(lambda: widget.plots.image is not None, timeout=TIMEOUT_MS)
+
+
 def test_a_stack_that_vanishes_in_the_middle_of_a_run(
     widget: ColdstartWidget, qtbot: Any, begin: Any, particles: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

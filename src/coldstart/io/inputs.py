@@ -71,7 +71,8 @@ class InputFile:
         if self.sha256 is not None:
             return None if now.sha256 == self.sha256 else f"the content of the {self.kind} {path} has changed"
         if now.modified != self.modified:
-            return f"the {self.kind} {path} was last modified on {self.modified}, and now on {now.modified}"
+            then, later = _times_text(self.modified, now.modified)
+            return f"the {self.kind} {path} was last modified on {then}, and now on {later}"
         return None
 
 
@@ -176,6 +177,12 @@ def _described(kind: FileKind, path: Path) -> InputFile:
         return InputFile.of(kind, path)
     except OSError as error:
         raise ParticleFileError(f"{path} cannot be read: {error.strerror or error}. Check the path.") from error
+
+
+def _times_text(*times: str) -> tuple[str, ...]:
+    """Times to the second, and as they are recorded where that does not tell them apart."""
+    short = tuple(f"{datetime.fromisoformat(time):%Y-%m-%d %H:%M:%S} UTC" for time in times)
+    return short if len(set(short)) == len(times) else times
 
 
 def _known(changes: Iterable[str | None]) -> list[str]:

@@ -20,7 +20,7 @@ class RunHistory:
     ----------
     parts : list of list of IterationStats
     part : int
-        The one that was last heard of, from 0.
+        The one that was last heard of, from 0; before that the last one that has begun.
     seconds_left : float
         Until its end, as far as that can be said.
     """
@@ -28,7 +28,7 @@ class RunHistory:
     def __init__(self, titles: Sequence[str] = ("",), histories: Sequence[Sequence[IterationStats]] = ((),)) -> None:
         self._titles = titles
         self.parts = [list(history) for history in histories]
-        self.part = 0
+        self.part = max((number for number, history in enumerate(histories) if history), default=0)
         self.seconds_left = 0.0
         self._left = TimeLeft()
 

@@ -174,6 +174,8 @@ class ColdstartWidget(QWidget):
         self._history = RunHistory(job.titles, job.histories)
         self.live.begin(job.classes[0], job.titles[0])
         self.plots.clear()
+        if len(self._history):
+            self._chart()
         self.bar.wait_for_first()
         self.bar.say("Reading and preparing the images …")
         self.tabs.setCurrentIndex(_PROGRESS_PAGE)
@@ -189,8 +191,12 @@ class ColdstartWidget(QWidget):
         self.bar.say(iteration_text(stats))
         self.live.begin_part(self._classes[part], history.title)
         self.live.show(news.snapshot)
-        self.plots.show_figure(partial(draw_progress, parts=history.begun(), current=part))
+        self._chart()
         self.activity.show(stats, history.seconds_left, history.title)
+
+    def _chart(self) -> None:
+        history = self._history
+        self.plots.show_figure(partial(draw_progress, parts=history.begun(), current=history.part))
 
     def _take_outcome(self, outcome: Outcome) -> None:
         self.activity.close()
