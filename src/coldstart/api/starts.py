@@ -115,4 +115,5 @@ def _race(runs: RunsTogether) -> ConsensusRecord:
 def _iterations(runs: RunsTogether, numbers: Iterable[int]) -> dict[int, tuple[IterationStats, ...]]:
     """What those of these starts that have begun have logged."""
     folders = {number: RunFolder(runs.plan.folder(runs.output, number)) for number in numbers}
-    return {number: folder.load_iterations() for number, folder in folders.items() if folder.path.is_dir()}
+    logged = {number: folder.load_iterations() for number, folder in folders.items() if folder.path.is_dir()}
+    return {number: rows for number, rows in logged.items() if rows}
