@@ -148,13 +148,15 @@ def conical_correlation(halves: NDArray[np.floating], axes: FloatArray, radius: 
     points = np.stack([x[inside], y[inside], z[inside]], axis=1).astype(np.float64)
     points /= np.linalg.norm(points, axis=1, keepdims=True)
     one, other = (np.fft.fftshift(np.fft.rfftn(np.fft.ifftshift(half)), axes=(0, 1))[inside] for half in halves)
-    order = np.argsort(shell[inside], kind="stable")
-    starts = np.searchsorted(shell[inside][order], np.arange(1, radius + 1))
-    widest = np.cos(np.deg2rad(CONE_DEG))
-    members = np.stack([np.abs(points[order] @ axis) >= widest for axis in axes])
+    of_shell = shell[inside]
+    order = np.argsort(of_shell, kind="stable")
+    starts = np.searchsorted(of_shell[order], np.arange(1, radius + 1))
+    points, widest = points[order], np.cos(np.deg2rad(CONE_DEG))
+    members = np.stack([np.abs(points @ axis) >= widest for axis in axes])
 
     def sums(values: FloatArray) -> FloatArray:  # cone by cone: all of them at once would take much memory
-        return np.stack([np.add.reduceat(np.where(member, values[order], 0.0), starts) for member in members])
+        ordered = values[order]
+        return np.stack([np.add.reduceat(np.where(member, ordered, 0.0), starts) for member in members])
 
     cross, norm = sums((one * other.conj()).real), np.sqrt(sums(np.abs(one) ** 2) * sums(np.abs(other) ** 2))
     enough = (sums(np.ones(len(points))) >= _FEWEST) & (norm > 0.0)
