@@ -7,10 +7,15 @@
  * Slices are held as whole turns, so that the slice at any in-plane angle of the grid is a run of memory: half a turn
  * from the angle's point on, conjugated (imaginary part negated) beyond half a turn.
  *
+ * Opposite directions share a plane, seen from its two sides: A_o, the matrix of the direction opposite to d, has
+ * A_o^T (cos a, sin a, 0) = A_d^T (cos b, sin b, 0) with b = -a - step, since first in-plane angles are half a step. So the slice of
+ * one is that of the other read backwards, and only one of them is sampled.
+ *
  * buffer        shape                     unit                                                            in/out
  * volume        (K,side,side,width) float2   padded Fourier volume of each class                           in
  * kx, ky        (stride,)                 cycles a box, ring by ring                                      in
- * rows          (D,8)                     rotation rows in padded points and class (grid.cl), of each direction   in
+ * rows          (S,8)                     rotation rows in padded points and class (grid.cl), of each slice to sample   in
+ * places        (S,2) int                 row of the tables that a slice goes to, and that of the opposite direction or -1   in
  * rings         (rings,4) int             start in rows, half points, start in whole turns, points a step in
  * excess        (rings,)                  power that the volume's blur has taken, over what it has left   in
  * slice         (D,2,circle)              Y, real and imaginary planes, whole turns                       out
@@ -19,7 +24,7 @@
  * turns         (4,9)                     small rotations                                                 in
  * blurred       (K,side,side,width) float2   mean of the volumes over them, zero beyond the radius         out
  *
- * launch: make_slices, mean_slices (rings, D); blur_volume (K side, side).   macros: VW, of which whole rings are multiples
+ * launch: make_slices (rings, S); mean_slices (rings, D); blur_volume (K side, side).   macros: VW, of which whole rings are multiples
  * twins: reference.make_slices, reference.mean_slices, reference.blur_volume
  */
 #include "elementary.h"
@@ -34,14 +39,26 @@ inline void close_circle(__global float *restrict re, __global float *restrict i
     }
 }
 
-__kernel void make_slices(__global const float2 *restrict volume, __global const float *restrict kx, __global const float *restrict ky,
-    __global const float *restrict rows, __global const int4 *restrict rings, __global const float *restrict excess,
-    __global float *restrict slice, __global float *restrict power, __global float *restrict lost, const int circle, const int side, const int width)
+/* The second half of a turn from the first; what pads have left beyond half a turn is written over. */
+inline void complete_turn(__global float *restrict re, __global float *restrict im, int half_points)
 {
-    const int r = (int)get_global_id(0), d = (int)get_global_id(1), at = d * (int)get_global_size(0) + r;
-    const int start = rings[r].s0, half_points = rings[r].s1;
-    __global const float *m = rows + 8 * (size_t)d;
-    __global float *re = slice + (size_t)d * 2 * circle + rings[r].s2, *im = re + circle;
+    for (int a = 0; a < half_points; a += VW) {
+        STORE_ANY(LOAD(re + a), re + half_points + a);
+        STORE_ANY(-LOAD(im + a), im + half_points + a);
+    }
+    close_circle(re, im, 2 * half_points);
+}
+
+__kernel void make_slices(__global const float2 *restrict volume, __global const float *restrict kx, __global const float *restrict ky,
+    __global const float *restrict rows, __global const int2 *restrict places, __global const int4 *restrict rings,
+    __global const float *restrict excess, __global float *restrict slice, __global float *restrict power, __global float *restrict lost,
+    const int circle, const int side, const int width)
+{
+    const int r = (int)get_global_id(0), count = (int)get_global_size(0), i = (int)get_global_id(1);
+    const int own = places[i].s0, opposite = places[i].s1;
+    const int start = rings[r].s0, half_points = rings[r].s1, step = rings[r].s3;
+    __global const float *m = rows + 8 * (size_t)i;
+    __global float *re = slice + (size_t)own * 2 * circle + rings[r].s2, *im = re + circle;
     const float4 along_u = (float4)(m[0], m[1], m[2], 0.0f), along_v = (float4)(m[4], m[5], m[6], 0.0f);
     volume += (size_t)m[3] * side * side * width;
     for (int a = 0; a < half_points; a += VW) {
@@ -50,16 +67,22 @@ __kernel void make_slices(__global const float2 *restrict volume, __global const
         STORE(x, re + a);
         STORE(y, im + a);
     }
-    /* What pads have left beyond half a turn is written over here. */
-    for (int a = 0; a < half_points; a += VW) {
-        STORE_ANY(LOAD(re + a), re + half_points + a);
-        STORE_ANY(-LOAD(im + a), im + half_points + a);
-    }
-    close_circle(re, im, 2 * half_points);
+    complete_turn(re, im, half_points);
     FV sum = (FV)(0.0f);
     for (int a = 0; a < 2 * half_points; a += VW) sum = FMA(LOAD(re + a), LOAD(re + a), FMA(LOAD(im + a), LOAD(im + a), sum));
-    power[at] = SUM_LANES(sum) * reciprocal((float)(2 * half_points));
-    lost[at] = excess[r] * power[at];
+    const float mean = SUM_LANES(sum) * reciprocal((float)(2 * half_points));
+    power[own * count + r] = mean;
+    lost[own * count + r] = excess[r] * mean;
+    if (opposite < 0) return;
+    __global float *re_o = slice + (size_t)opposite * 2 * circle + rings[r].s2, *im_o = re_o + circle;
+    for (int a = 0; a < half_points; a += VW) {
+        const int first = 2 * half_points - step - a - (VW - 1);
+        STORE(BACKWARDS(LOAD_ANY(re + first)), re_o + a);
+        STORE(BACKWARDS(LOAD_ANY(im + first)), im_o + a);
+    }
+    complete_turn(re_o, im_o, half_points);
+    power[opposite * count + r] = mean;
+    lost[opposite * count + r] = excess[r] * mean;
 }
 
 __kernel void mean_slices(__global const float *restrict fine_slice, __global const float *restrict fine_power,

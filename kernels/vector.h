@@ -32,6 +32,7 @@ typedef int IV;
 #define AS_IV as_int
 #define TO_FV convert_float
 #define SUM_LANES(v) (v)
+#define BACKWARDS(v) (v)
 #elif VW == 4
 typedef float4 FV;
 typedef int4 IV;
@@ -39,6 +40,7 @@ typedef int4 IV;
 #define AS_IV as_int4
 #define TO_FV convert_float4
 #define SUM_LANES(v) (((v).s0 + (v).s2) + ((v).s1 + (v).s3))
+#define BACKWARDS(v) ((v).s3210)
 #elif VW == 8
 typedef float8 FV;
 typedef int8 IV;
@@ -47,6 +49,7 @@ typedef int8 IV;
 #define TO_FV convert_float8
 inline float sum_lanes8(float8 v) { float4 h = v.lo + v.hi; return (h.s0 + h.s2) + (h.s1 + h.s3); }
 #define SUM_LANES(v) sum_lanes8(v)
+#define BACKWARDS(v) ((v).s76543210)
 #else
 #error "VW must be 1, 4 or 8"
 #endif

@@ -7,6 +7,7 @@ from coldstart.engine import reference
 from coldstart.engine.selftest.inputs import GRID_WIDTH, USED_RINGS, gathered_slices, slice_entries
 from coldstart.engine.selftest.inputs import insertable as insertable_slices
 from coldstart.engine.selftest.kernels import IMAGE_SCALE, SHARES, WEIGHT_SCALE, fixed_point
+from coldstart.engine.slices import unpaired
 
 IN_PLANE = 24
 CLASSES = 3
@@ -150,7 +151,8 @@ def test_slicing_and_insertion_are_adjoint(kernels, case, insertable):
     kx, ky, rows, gathered, _, count, *_ = insertable
     volumes = np.ascontiguousarray(case.volumes[:, 10:30, 10:30, :GRID_WIDTH])
     rings, circle = case.rings[:USED_RINGS], int(case.plane.circle_start[USED_RINGS])
-    table, _, _ = kernels.make_slices(volumes, kx, ky, rows, rings, np.zeros(USED_RINGS, np.float32), circle)
+    given = unpaired(11), rings, np.zeros(USED_RINGS, np.float32), circle
+    table, _, _ = kernels.make_slices(volumes, kx, ky, rows, *given)
     y = reference.turned_slices(table, rings, np.arange(11), np.zeros(11, int), IN_PLANE)
     z = gathered[:, 0, :count] + 1j * gathered[:, 1, :count]
     sums = kernels.insert_fixed(*insertable)

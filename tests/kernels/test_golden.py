@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from coldstart.engine.selftest.kernels import DeviceKernels, fixed_point
+from coldstart.engine.slices import unpaired
 from coldstart.model.polar import PolarPlane
 
 SIDE, WIDTH, PADDED, CLASSES, SLICES = 20, 11, 40, 2, 9
@@ -131,8 +132,8 @@ def test_slices(fused, plane):
     rng = np.random.default_rng(1)
     parts = eighths(rng, -16, 16, (CLASSES, PADDED, PADDED, PADDED // 2 + 1, 2))
     k, rows = frequencies(plane, rng), rotation_rows(rng, 2)
-    nothing, circle = np.zeros(plane.rings, np.float32), int(plane.circle_start[-1])
-    table, _, _ = fused.make_slices(parts.view(np.complex64)[..., 0], *k, rows, plane.ring_table, nothing, circle)
+    given = unpaired(SLICES), plane.ring_table, np.zeros(plane.rings, np.float32), int(plane.circle_start[-1])
+    table, _, _ = fused.make_slices(parts.view(np.complex64)[..., 0], *k, rows, *given)
     assert sha256(table) == SLICES_SHA256
 
 

@@ -5,6 +5,7 @@ import pytest
 
 from coldstart.engine import reference
 from coldstart.engine.selftest.inputs import scored_grid as scored
+from coldstart.engine.slices import unpaired
 from coldstart.model.polar import PolarPlane
 
 IN_PLANE = 24
@@ -33,7 +34,8 @@ def test_score_grid_of_a_finer_level(kernels, case, rng):
     kx, ky = plane.frequencies.T.astype(np.float32)
     rows = case.rows[:8] * [0.5, 0.5, 0.5, 1, 0.5, 0.5, 0.5, 1]
     circle = int(plane.circle_start[-1])
-    table, _, _ = reference.make_slices(case.volumes, kx, ky, rows, plane.ring_table, np.zeros(13), circle)
+    given = unpaired(8), plane.ring_table, np.zeros(13), circle
+    table, _, _ = reference.make_slices(case.volumes, kx, ky, rows, *given)
     points, finer = len(plane.points), replace(case, plane=plane)
     image, phase = (finer.on_points(rng.standard_normal((3, 2, points))) for _ in range(2))
     weight = finer.on_points(rng.random((3, points)))

@@ -1,9 +1,11 @@
 """Slices of a map: against their twins, and of a spectrum that is known: the accuracy of padding and interpolation."""
 
 import numpy as np
+import pytest
 
 from coldstart.engine import reference
 from coldstart.engine.selftest.inputs import sliceable, small_turns
+from coldstart.engine.slices import unpaired
 from coldstart.engine.update import MapUpdater
 from coldstart.model.polar import LANES, PolarPlane
 from coldstart.model.pose_grid import rotation_grid
@@ -30,18 +32,40 @@ def test_a_whole_turn_ends_as_it_began_and_its_second_half_is_the_conjugate_of_t
 
 
 def test_fewer_rings_are_the_first_of_them(kernels, case):
-    volumes, kx, ky, rows, rings, excess, circle = sliceable(case)
-    whole = kernels.make_slices(volumes, kx, ky, rows, rings, excess, circle)
-    few = kernels.make_slices(volumes, kx, ky, rows, rings[:4], excess[:4], int(case.plane.circle_start[4]))
+    *given, rings, excess, circle = sliceable(case)
+    whole = kernels.make_slices(*given, rings, excess, circle)
+    few = kernels.make_slices(*given, rings[:4], excess[:4], int(case.plane.circle_start[4]))
     assert np.array_equal(few[0], whole[0][..., : few[0].shape[2]])
     assert np.array_equal(few[1], whole[1][:, :4])
     assert np.array_equal(few[2], whole[2][:, :4])
 
 
+@pytest.mark.parametrize("level", [0, 1])
+def test_a_direction_and_its_opposite_are_sampled_once(kernels, case, rng, level):
+    """The slice of the opposite one is that at its own rotation, also on rings that have two points a step."""
+    grid = rotation_grid(level)
+    plane = PolarPlane(grid.in_plane, 13)
+    kx, ky = (plane.frequencies.T / 2).astype(np.float32)
+    first = rng.choice(grid.directions // 2, 9, replace=False)
+    directions = np.r_[first, grid.opposite[first]] + grid.directions * np.tile(np.arange(9) % 3, 2)
+    cells = (directions * grid.in_plane).astype(np.int32)
+    rows = reference.rotation_rows(grid.direction_table, grid.psi_table, case.turn, cells).astype(np.float32)
+    tail = plane.ring_table, np.zeros(13, np.float32), int(plane.circle_start[-1])
+    places = np.arange(18, dtype=np.int32).reshape(2, 9).T
+    paired = kernels.make_slices(case.volumes, kx, ky, rows[:9], places, *tail)
+    alone = kernels.make_slices(case.volumes, kx, ky, rows, unpaired(18), *tail)
+    for found, expected, tolerance in zip(paired, alone, (SLICE, 2 * SLICE, 2 * SLICE), strict=True):
+        np.testing.assert_allclose(found, expected, atol=tolerance)
+        assert np.array_equal(found[:9], expected[:9])
+    half = alone[0][9:, :, : plane.half_points[0]]
+    assert np.linalg.norm(half - alone[0][:9, :, : plane.half_points[0]]) > 0.5 * np.linalg.norm(half)
+
+
 def test_every_row_is_of_its_own_class(kernels, case):
     """Each class alone, as if there were no others."""
-    volumes, kx, ky, rows, *tail = sliceable(case)
-    whole, classes = kernels.make_slices(volumes, kx, ky, rows, *tail), rows[:, 3].astype(int)
+    volumes, kx, ky, rows, places, *tail = sliceable(case)
+    tail, paired = (places, *tail), places[:, 1] >= 0
+    whole, classes = kernels.make_slices(volumes, kx, ky, rows, *tail), np.r_[rows[:, 3], rows[paired, 3]].astype(int)
     alone = rows.copy()
     alone[:, 3] = 0
     for number in range(len(volumes)):
@@ -62,7 +86,8 @@ def test_a_mean_slice_is_the_mean_of_the_slices_at_the_8_cells_inside(kernels, c
     )
     kx, ky = plane.frequencies.T.astype(np.float32)
     nothing, circle = np.zeros(plane.rings, np.float32), int(case.plane.circle_start[-1])
-    fine_table = kernels.make_slices(case.volumes, kx, ky, rows, plane.ring_table, nothing, int(plane.circle_start[-1]))
+    given = unpaired(len(rows)), plane.ring_table, nothing, int(plane.circle_start[-1])
+    fine_table = kernels.make_slices(case.volumes, kx, ky, rows, *given)
     table, power, lost = kernels.mean_slices(*fine_table, plane.ring_table, case.rings, circle)
 
     children = coarse.children(case.cells).ravel()
@@ -113,7 +138,8 @@ def test_slices_of_a_gaussian(kernels, rng):
     rows[:, 0:3], rows[:, 4:7] = 2 * matrices[:, 0], 2 * matrices[:, 1]
     spectrum = MapUpdater(AbInitioParams(), SIDE, point_group("C1")).sliceable(gaussian_blob()[None])
     nothing, circle = np.zeros(plane.rings, np.float32), int(plane.circle_start[-1])
-    table, power, lost = kernels.make_slices(spectrum, kx, ky, rows, plane.ring_table, nothing, circle)
+    given = unpaired(17), plane.ring_table, nothing, circle
+    table, power, lost = kernels.make_slices(spectrum, kx, ky, rows, *given)
     turned = reference.turned_slices(table, plane.ring_table, np.arange(17), np.zeros(17, int), 24)
     found, expected = turned[:, plane.points], projected_blob(plane, matrices)[:, plane.points]
     # What lies at a share u of the padded box from the centre comes with an image of (u / (1 - u))^2: here 1.2 %.

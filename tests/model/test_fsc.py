@@ -30,6 +30,17 @@ def test_shells_are_one_cycle_a_box_wide():
     np.testing.assert_allclose(np.delete(changed, 3), 1)
 
 
+@pytest.mark.parametrize("shape", [(12, 12, 12), (13, 13, 13), (9, 9), (10, 10)])
+def test_every_coefficient_of_a_shell_counts_once(shape):
+    rng = np.random.default_rng(4)
+    a, b = rng.normal(size=(2, *shape))
+    spectra = np.fft.fftn(a), np.fft.fftn(b)
+    radius = np.linalg.norm(np.meshgrid(*[np.fft.fftfreq(n, 1 / n) for n in shape]), axis=0)
+    for shell, found in enumerate(fourier_shell_correlation(a, b)):
+        x, y = (spectrum[np.rint(radius) == shell] for spectrum in spectra)
+        assert found == pytest.approx(np.vdot(x, y).real / (np.linalg.norm(x) * np.linalg.norm(y)), abs=1e-12)
+
+
 def test_images_are_allowed_and_empty_shells_are_zero():
     image = np.random.default_rng(3).normal(size=(10, 10))
     assert fourier_shell_correlation(image, image) == pytest.approx(np.ones(5))

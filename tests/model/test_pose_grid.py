@@ -85,6 +85,15 @@ def test_directions_are_those_of_the_matrices():
     np.testing.assert_allclose(views, expected, atol=1e-12)
 
 
+@pytest.mark.parametrize("level", [0, 1, 2])
+def test_the_second_half_of_the_directions_are_the_opposites_of_the_first(level):
+    grid = rotation_grid(level)
+    first = np.arange(grid.directions // 2, dtype=np.int32)
+    assert np.array_equal(np.sort(grid.opposite), first + len(first))
+    axis, other = (grid.matrices(d * np.int32(grid.in_plane), np.eye(3))[:, 2] for d in (first, grid.opposite))
+    np.testing.assert_allclose(axis, -other, atol=1e-12)
+
+
 def test_a_turn_is_applied_in_the_frame_of_the_map(rng):
     turn, cells = random_rotations(rng, 1)[0], np.array([5, 4000], np.int32)
     grid = rotation_grid(0)

@@ -91,7 +91,7 @@ class Projector:
 
     def slices(self, volume: FourierMap, turn: NDArray[np.float64], level: int, rings: int) -> SliceTable:
         """Slices at the centres of a level's cells, on its first rings."""
-        return self._make(f"slices {level}", volume, turn, level, level, np.zeros(rings))
+        return self._make(f"slices {level}", volume, turn, level, np.zeros(rings))
 
     def cell_slices(self, volume: FourierMap, turn: NDArray[np.float64], level: int, rings: int) -> SliceTable:
         """Means over a level's cells, straight from the map: slices of the map averaged over small rotations.
@@ -100,15 +100,9 @@ class Projector:
         most.
         """
         blurred = self.blurred(volume, level, rings)
-        nothing = np.zeros(rings)
-        sharp, blunt = (
-            self._session.download(self._make("few slices", v, turn, 0, level, nothing).power)
-            .reshape(volume.classes, -1, rings)
-            .mean(axis=1)
-            for v in (volume, blurred)
-        )
+        sharp, blunt = (self._ring_powers(map_, turn, level, rings) for map_ in (volume, blurred))
         excess = np.maximum(sharp / np.maximum(blunt, np.finfo(np.float32).tiny) - 1.0, 0.0).max(axis=0)
-        return self._make(f"slices {level}", blurred, turn, level, level, excess)
+        return self._make(f"slices {level}", blurred, turn, level, excess)
 
     def mean_slices(self, fine: SliceTable, level: int, rings: int) -> SliceTable:
         """Means over a level's cells, from the slices of the next level."""
@@ -139,7 +133,7 @@ class Projector:
     ) -> SliceTable:
         """Slices at chosen rotations of a level finer than the rings, those of all classes counted through."""
         rows = self.rotation_rows("pose rows", rotation_grid(level), cells, turn, volume.padding)
-        return self._make_rows("pose slices", volume, rows, level, np.zeros(rings))
+        return self._make_rows("pose slices", volume, rows, unpaired(len(cells)), level, np.zeros(rings))
 
     def rotation_rows(
         self, name: str, grid: RotationGrid, cells: Cells, turn: NDArray[np.float64], scale: float
@@ -172,22 +166,43 @@ class Projector:
         )
 
     def _make(
-        self, name: str, volume: FourierMap, turn: NDArray[np.float64], level: int, ring_level: int,
-        excess: NDArray[np.float64],
-    ) -> SliceTable:  # fmt: skip
+        self, name: str, volume: FourierMap, turn: NDArray[np.float64], level: int, excess: NDArray[np.float64]
+    ) -> SliceTable:
+        """Slices of all directions of a level; those of its first half are sampled."""
         grid = rotation_grid(level)
-        cells = np.arange(volume.classes * grid.directions, dtype=np.int32) * grid.in_plane
+        of_class = grid.directions * np.arange(volume.classes, dtype=np.int32)[:, None]
+        sampled = np.arange(grid.directions // 2, dtype=np.int32)
+        places = np.stack([(of_class + half).ravel() for half in (sampled, grid.opposite)], axis=1)
+        rows = self.rotation_rows("direction rows", grid, places[:, 0] * np.int32(grid.in_plane), turn, volume.padding)
+        return self._make_rows(name, volume, rows, places, level, excess)
+
+    def _ring_powers(
+        self, volume: FourierMap, turn: NDArray[np.float64], ring_level: int, rings: int
+    ) -> NDArray[np.float32]:
+        """Mean power of the slices of each class on each ring, (K, rings), from the coarsest directions."""
+        grid = rotation_grid(0)
+        classes, half = np.arange(volume.classes, dtype=np.int32), np.arange(grid.directions // 2, dtype=np.int32)
+        cells = np.int32(grid.in_plane) * (grid.directions * classes[:, None] + half).ravel()
         rows = self.rotation_rows("direction rows", grid, cells, turn, volume.padding)
-        return self._make_rows(name, volume, rows, ring_level, excess)
+        table = self._make_rows("few slices", volume, rows, unpaired(len(cells)), ring_level, np.zeros(rings))
+        power = self._session.download(table.power).reshape(volume.classes, -1, rings)
+        return np.asarray(power.mean(axis=1))
 
     def _make_rows(
-        self, name: str, volume: FourierMap, rows: DeviceArray, ring_level: int, excess: NDArray[np.float64]
-    ) -> SliceTable:
+        self, name: str, volume: FourierMap, rows: DeviceArray, places: NDArray[np.int32], ring_level: int,
+        excess: NDArray[np.float64],
+    ) -> SliceTable:  # fmt: skip
         points = self._rings.table(ring_level)
-        table = self._table(name, ring_level, rows.shape[0], len(excess))
+        table = self._table(name, ring_level, int(np.count_nonzero(places >= 0)), len(excess))
         self._program.launch(
-            "make_slices", (table.rings, rows.shape[0]), volume.data, points.kx, points.ky, rows, points.rings,
+            "make_slices", (table.rings, len(places)), volume.data, points.kx, points.ky, rows,
+            self._session.upload("slice places", places), points.rings,
             self._session.upload("excess", excess.astype(np.float32)), table.slice, table.power, table.lost,
             table.slice.shape[2], volume.side, volume.width,
         )  # fmt: skip
         return table
+
+
+def unpaired(slices: int) -> NDArray[np.int32]:
+    """Places in a table, (slices, 2) int32, of so many slices whose opposites are not wanted."""
+    return np.stack([np.arange(slices), np.full(slices, -1)], axis=1).astype(np.int32)

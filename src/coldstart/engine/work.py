@@ -31,7 +31,8 @@ SAMPLE_FLOP = 59
 """A turned point, and the trilinear value of the map there."""
 
 SLICED_BYTES = 8 * 8 + 2 * 8
-"""A point of a slice: 8 neighbours are read, and two points of the whole turn written."""
+"""A point of a slice that is sampled: 8 neighbours are read, and two points of the whole turn written. The slice that
+is read off it is not counted."""
 
 INSERTED_BYTES = 8 * 2 * 24 + 12
 """A point of a gathered slice: 8 voxels of three 64-bit numbers are read and written, and its value and weight read."""
@@ -110,7 +111,7 @@ def kernel_times(launches: Iterable[Launch], planes: Planes) -> tuple[KernelTime
 
 
 def slicing_visits(launches: Iterable[Launch], planes: Planes) -> Visits:
-    """Those of the largest launch of make_slices."""
+    """Those of the largest launch of make_slices; slices that are read off their opposites visit nothing."""
     launch = max((one for one in launches if one.kernel == "make_slices"), key=lambda one: _make_slices(one, planes))
     rings, slices = launch.global_size
     side, width = (int(number) for number in launch.numbers[-2:])

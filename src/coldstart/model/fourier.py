@@ -9,7 +9,7 @@
 
 from __future__ import annotations
 
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 import scipy.fft
@@ -38,16 +38,20 @@ def spectrum_of(volume: NDArray[np.floating], side: int | None = None) -> NDArra
     (side, side, side // 2 + 1) complex64
         Relative to the centre of the map; not normalised.
     """
-    n = volume.shape[0]
-    side = n if side is None else side
-    padded = np.zeros((side,) * 3, np.float32)
-    # The centre goes to index 0: eight octants of the map to the eight corners.
-    halves = ((slice(n // 2, n), slice(0, n - n // 2)), (slice(0, n // 2), slice(side - n // 2, side)))
-    for z_from, z_to in halves:
-        for y_from, y_to in halves:
-            for x_from, x_to in halves:
-                padded[z_to, y_to, x_to] = volume[z_from, y_from, x_from]
-    return np.asarray(scipy.fft.fftshift(scipy.fft.rfftn(padded), axes=(0, 1)))
+    side = volume.shape[0] if side is None else side
+    spectrum = scipy.fft.rfft(_centre_first(volume.astype(np.float32), 2, side), axis=2)
+    for axis in (0, 1):  # each axis is padded when its turn has come: rows of zeros are not transformed
+        spectrum = scipy.fft.fft(_centre_first(spectrum, axis, side), axis=axis, overwrite_x=True)
+    return np.asarray(scipy.fft.fftshift(spectrum, axes=(0, 1)))
+
+
+def _centre_first(array: NDArray[Any], axis: int, side: int) -> NDArray[Any]:
+    """An axis zero-padded around its centre to `side`, with the centre at index 0."""
+    n = array.shape[axis]
+    padded = np.zeros((*array.shape[:axis], side, *array.shape[axis + 1 :]), array.dtype)
+    source, target = np.moveaxis(array, axis, 0), np.moveaxis(padded, axis, 0)
+    target[: n - n // 2], target[side - n // 2 :] = source[n // 2 :], source[: n // 2]
+    return padded
 
 
 def volume_of(spectrum: NDArray[np.complexfloating]) -> NDArray[np.float32]:

@@ -1,6 +1,7 @@
 """Fourier shell correlation, and the resolution read off it."""
 
 import numpy as np
+import scipy.fft
 from numpy.typing import NDArray
 
 
@@ -25,11 +26,9 @@ def fourier_shell_correlation(a: NDArray[np.floating], b: NDArray[np.floating]) 
     """
     if a.shape != b.shape or len(set(a.shape)) != 1:
         raise ValueError(f"the correlation needs two cubic arrays of one shape, not {a.shape} and {b.shape}")
-    spectrum_a, spectrum_b = np.fft.fftn(a), np.fft.fftn(b)
-    shell = _shell_of_coefficient(a.shape[0], a.ndim).ravel()
-    cross = _shell_sums(shell, (spectrum_a * spectrum_b.conj()).real, a.shape[0] // 2)
-    power_a = _shell_sums(shell, np.abs(spectrum_a) ** 2, a.shape[0] // 2)
-    power_b = _shell_sums(shell, np.abs(spectrum_b) ** 2, a.shape[0] // 2)
+    spectrum_a, spectrum_b = scipy.fft.rfftn(a), scipy.fft.rfftn(b)
+    cross = _shell_sums((spectrum_a * spectrum_b.conj()).real, a.shape[0])
+    power_a, power_b = (_shell_sums(np.abs(spectrum) ** 2, a.shape[0]) for spectrum in (spectrum_a, spectrum_b))
     norm = np.sqrt(power_a * power_b)
     return np.divide(cross, norm, out=np.zeros_like(cross), where=norm > 0)
 
@@ -61,15 +60,14 @@ def resolution_at(fsc: NDArray[np.float64], threshold: float, box_angstrom: floa
     return float(box_angstrom / (last - 1 + (fsc[last - 1] - threshold) / drop))
 
 
-def _shell_of_coefficient(n: int, ndim: int) -> NDArray[np.int64]:
-    """Radius of each coefficient of `fftn`, rounded to whole cycles a box, (n,) * ndim."""
+def _shell_sums(values: NDArray[np.floating], n: int) -> NDArray[np.float64]:
+    """Sums over the shells of a whole spectrum of values on its half, those of `rfftn`."""
     squared = np.square(np.fft.fftfreq(n, 1.0 / n))
-    total = np.zeros((n,) * ndim)
-    for axis in range(ndim):
-        total += squared.reshape([n if other == axis else 1 for other in range(ndim)])
-    return np.rint(np.sqrt(total)).astype(np.int64)
-
-
-def _shell_sums(shell: NDArray[np.int64], values: NDArray[np.float64], shells: int) -> NDArray[np.float64]:
-    """Sum of `values` over each of the first `shells` shells."""
-    return np.bincount(shell, weights=values.ravel(), minlength=shells)[:shells].astype(np.float64)
+    radius_squared = np.square(np.arange(n // 2 + 1.0))
+    for _ in range(values.ndim - 1):
+        radius_squared = squared.reshape(-1, *[1] * radius_squared.ndim) + radius_squared
+    counted = np.full(n // 2 + 1, 2.0)  # each stands for its opposite too, but those that are in the half themselves
+    counted[0] = 1.0
+    shell = np.rint(np.sqrt(radius_squared)).astype(np.int64)
+    sums = np.bincount(shell.ravel(), weights=(counted * values).ravel(), minlength=n // 2)
+    return np.asarray(sums[: n // 2], dtype=np.float64)

@@ -60,6 +60,12 @@ class RotationGrid:
         return np.stack([rot, tilt], axis=1)
 
     @cached_property
+    def opposite(self) -> NDArray[np.int32]:
+        """(directions // 2,) int32: the opposites of the first half of the directions; they are the second half."""
+        rot, tilt = self.direction_angles[: self.directions // 2].T
+        return np.asarray(healpix.ang2pix(self.nside, np.pi - tilt, rot + np.pi, nest=True), dtype=np.int32)
+
+    @cached_property
     def psi(self) -> NDArray[np.float64]:
         """(in_plane,) float64: in-plane angles in radians."""
         return np.asarray(2 * np.pi * (np.arange(self.in_plane) + 0.5) / self.in_plane)

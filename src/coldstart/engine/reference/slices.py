@@ -9,18 +9,27 @@ from coldstart.engine.reference.fourier import sample, slices
 
 
 def make_slices(
-    volumes: Array, kx: Array, ky: Array, rows: Array, rings: Array, excess: Array, circle: int
+    volumes: Array, kx: Array, ky: Array, rows: Array, places: Array, rings: Array, excess: Array, circle: int
 ) -> tuple[Real, Real, Real]:
     """Slices as whole turns, the mean power of each ring, and what the volumes' blur took of it.
 
     Returns
     -------
     slice, power, lost : (D, 2, circle), (D, rings), (D, rings) float64
-        Entries of a slice that belong to no point are zero.
+        D the places that are not -1. Entries of a slice that belong to no point are zero.
     """
     count = int(rings[-1, 0] + rings[-1, 1])
     y = slices(volumes, kx, ky, rows, count)
-    half_rings = [y[:, start : start + half] for start, half, _, _ in rings]
+    own, opposite = places.T
+    paired = opposite >= 0
+    half_rings = []
+    for start, half, _, step in rings:
+        values = y[:, start : start + half]
+        turn = np.concatenate([values, np.conj(values)], axis=1)
+        placed = np.zeros((len(own) + int(paired.sum()), half), np.complex128)
+        placed[own] = values
+        placed[opposite[paired]] = turn[paired][:, 2 * half - step - np.arange(half)]
+        half_rings.append(placed)
     power = np.stack([np.mean(np.abs(half) ** 2, axis=1) for half in half_rings], axis=1)
     return _whole_turns(half_rings, rings, circle), power, excess * power
 

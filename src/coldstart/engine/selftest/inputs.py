@@ -15,6 +15,7 @@ from coldstart.engine import reference
 from coldstart.engine.reference.arrays import Array
 from coldstart.engine.selftest.lists import OMITTED, candidate_lists, log_weights_in_bins, on_a_grid, surveyed
 from coldstart.engine.selftest.sample import IN_PLANE, PADDING, Sample
+from coldstart.engine.slices import unpaired
 from coldstart.model.polar import PolarPlane
 from coldstart.model.pose_grid import rotation_grid
 from coldstart.model.symmetry import point_group
@@ -90,9 +91,12 @@ def scored_grid(sample: Sample) -> tuple[Any, ...]:
 
 
 def sliceable(sample: Sample) -> tuple[Any, ...]:
-    """Everything that a slice is made of, and how long it is."""
+    """Everything that slices are made of, and how long they are; every second one comes with its opposite."""
+    count = len(sample.rows)
+    places = unpaired(count)
+    places[::2, 1] = np.arange(count, count + len(places[::2]))
     excess = np.linspace(0.0, 0.6, len(sample.rings)).astype(np.float32)
-    return sample.volumes, sample.kx, sample.ky, sample.rows, sample.rings, excess, sample.circle
+    return sample.volumes, sample.kx, sample.ky, sample.rows, places, sample.rings, excess, sample.circle
 
 
 def rotations_of(turn: Array, rng: np.random.Generator) -> tuple[Any, ...]:

@@ -97,13 +97,14 @@ class DeviceKernels:
         return self._get(rows)
 
     def make_slices(
-        self, volumes: Array, kx: Array, ky: Array, rows: Array, rings: Array, excess: Array, circle: int
+        self, volumes: Array, kx: Array, ky: Array, rows: Array, places: Array, rings: Array, excess: Array,
+        circle: int,
     ) -> Arrays:  # fmt: skip
-        table = self._slice_table(len(rows), len(rings), circle)
+        table = self._slice_table(int(np.count_nonzero(places >= 0)), len(rings), circle)
         side, width = volumes.shape[2:]
         self._launch(
-            "slices.cl", "make_slices", (len(rings), len(rows)), volumes, kx, ky, rows, rings, excess, *table, circle,
-            side, width,
+            "slices.cl", "make_slices", (len(rings), len(rows)), volumes, kx, ky, rows, places, rings, excess, *table,
+            circle, side, width,
         )  # fmt: skip
         return tuple(map(self._get, table))
 

@@ -8,6 +8,7 @@ import numpy as np
 
 from coldstart.engine.reference import make_slices, phase_table, rotation_rows
 from coldstart.engine.reference.arrays import Array
+from coldstart.engine.slices import unpaired
 from coldstart.model.fourier import spectrum_of
 from coldstart.model.polar import PolarPlane
 from coldstart.model.pose_grid import rotation_grid
@@ -84,7 +85,9 @@ def make_sample(rng: np.random.Generator) -> Sample:
     cells = IN_PLANE * rng.choice(CLASSES * grid.directions, DIRECTIONS, replace=False).astype(np.int32)
     centres = rotation_rows(grid.direction_table, grid.psi_table, turn, cells)
     circle = int(plane.circle_start[-1])
-    table, _, _ = make_slices(volumes, kx, ky, centres, plane.ring_table, np.zeros(RINGS), circle)
+    table, _, _ = make_slices(
+        volumes, kx, ky, centres, unpaired(DIRECTIONS), plane.ring_table, np.zeros(RINGS), circle
+    )
     points = len(plane.points)
     return Sample(
         plane=plane,
