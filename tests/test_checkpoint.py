@@ -128,7 +128,7 @@ def test_what_is_kept_comes_back(keeper: CheckpointKeeper, point: Callable[[int]
     np.testing.assert_array_equal(found.state.map.volume, kept.state.map.volume)
     np.testing.assert_array_equal(found.state.map.numerator, kept.state.map.numerator)
     job = read_job(keeper.path)
-    assert (job.params, job.inputs, job.in_series) == (AbInitioParams(seed=3), keeper.inputs, False)
+    assert (job.params, job.inputs) == (AbInitioParams(seed=3), keeper.inputs)
     assert job.used.wall_seconds > 0.0
 
 

@@ -88,7 +88,7 @@ def test_halves_that_disagree_are_not_put_together(joined: Joined) -> None:
     assert not record.agree
     assert record.resolution_angstrom == ()
     left = sorted(path.name for path in joined.output.iterdir() if not path.name.startswith("."))
-    assert left == ["half_1", "half_2", "halves.json", "report.html", "starts.json"]
+    assert left == ["half_1", "half_2", "halves.json", "report.html", "runs.json"]
     assert "not put together" in (joined.output / "report.html").read_text(encoding="utf-8")
     assert json.loads((joined.output / "halves.json").read_text(encoding="utf-8"))["agree"] is False
 

@@ -13,10 +13,8 @@ from coldstart.api.usage import Usage
 from coldstart.cli.main import main
 from coldstart.demo.files import write_demo_set
 from coldstart.errors import DeviceError, OutputError, ParameterError, ParticleFileError
-from coldstart.io.mrc import MrcStackSource
 from coldstart.io.particle_files import read_particles
 from coldstart.io.results import RunFolder
-from coldstart.model.particles import Particles
 from coldstart.model.state import Snapshot
 
 
@@ -45,7 +43,7 @@ def test_each_job_has_a_whole_folder_and_one_page_compares_them(small_set: Path,
         small_set, out, jobs(3, 1, seed=4), on_iteration=lambda job, shot: seen.append((job, shot.stats.iteration))
     )
     assert sum(summary.wall_seconds or 0.0 for summary in summaries) < usage.wall_seconds()
-    assert sorted(path.name for path in out.iterdir()) == ["classes_1", "classes_3", "report.html"]
+    assert sorted(path.name for path in out.iterdir()) == ["classes_1", "classes_3", "report.html", "runs.json"]
     assert seen == [(job, iteration) for job in (0, 1) for iteration in range(1, 32)]
     assert [len(summary.classes) for summary in summaries] == [3, 1]
     for params, summary in zip(jobs(3, 1, seed=4), summaries, strict=True):
@@ -60,19 +58,9 @@ def test_each_job_has_a_whole_folder_and_one_page_compares_them(small_set: Path,
 
 
 @pytest.mark.usefixtures("stand_in")
-def test_particles_are_read_once_and_those_to_use_hold_for_every_job(
-    small_set: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    read: list[Path] = []
-
-    def noted(path: Path, **options: Any) -> tuple[Particles, MrcStackSource]:
-        read.append(path)
-        return read_particles(path, **options)
-
-    monkeypatch.setattr("coldstart.api.wanted.read_particles", noted)
+def test_the_particles_to_use_hold_for_every_job(small_set: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
     run_jobs(small_set, out, jobs(1, 2, particles_to_use=4))
-    assert read == [small_set]
     for classes in (1, 2):
         run = folder(out, classes)
         assert image_numbers(run.table_path(classes), run.unused_path) == [1, 2, 3, 4]
@@ -93,7 +81,7 @@ def test_a_stopped_job_is_the_last(small_set: Path, tmp_path: Path) -> None:
         small_set, out, jobs(1, 2, 3), on_iteration=lambda job, _: seen.append(job), should_stop=lambda: len(seen) > 35
     )
     assert [summary.status for summary in summaries] == ["completed", "stopped"]
-    assert sorted(path.name for path in out.iterdir()) == ["checkpoint.npz", "classes_1", "classes_2", "report.html"]
+    assert sorted(path.name for path in out.iterdir()) == ["classes_1", "classes_2", "report.html", "runs.json"]
     assert "stopped early" in (out / "report.html").read_text(encoding="utf-8")
 
 
@@ -146,7 +134,7 @@ def test_a_page_that_could_not_be_written_is_there_in_the_end(small_set: Path, t
     assert set(seen) == ({1} if blocked == 0 else set())
     assert [len(summary.classes) for summary in summaries] == [1, 2]
     assert links(out) == ["classes_1/report.html", "classes_2/report.html"]
-    assert sorted(path.name for path in out.iterdir()) == ["classes_1", "classes_2", "report.html"]
+    assert sorted(path.name for path in out.iterdir()) == ["classes_1", "classes_2", "report.html", "runs.json"]
 
 
 @pytest.mark.usefixtures("stand_in")

@@ -14,7 +14,7 @@ import pytest
 from click.testing import CliRunner
 
 from coldstart import AbInitioParams
-from coldstart.api import job_folder, resume_job, resume_jobs, run_job, run_jobs, series_jobs
+from coldstart.api import job_folder, resume_job, resume_jobs, run_job, run_jobs
 from coldstart.api.checkpoint import JOB, POINT, JobCheckpoint, read_job, read_point
 from coldstart.cli.main import main
 from coldstart.compute.device import list_devices
@@ -289,20 +289,18 @@ def test_several_jobs(unbroken: Any, beside: Path, content: Content) -> None:
     stop = {"on_iteration": lambda _, shot: phases.append(shot.stats.phase), "should_stop": lambda: "posing" in phases}
     assert [summary.status for summary in run_jobs(unbroken.particles, output, jobs, **stop)] == ["completed"]
     assert not job_folder(output, 2).exists()
-    assert series_jobs(output) == tuple(jobs)
     for phase in ("marching", "posing"):
         with pytest.raises(RunSuspended, match=re.escape(f"coldstart resume {output}")):
             resume_jobs(output, **LeaveJob(phase).options)
-    with pytest.raises(OutputError, match=re.escape(f"folder that holds them all, coldstart resume {output}")):
-        resume_job(job_folder(output, 2))
     told = CliRunner(env={"COLUMNS": "200"}).invoke(main, ["resume", str(output)]).output.splitlines()
     assert told[0].startswith("2 classes, job 2 of 2  iteration")
     assert any(line.startswith("Completed 2 jobs in") for line in told)
     for number in (1, 2):
         assert content(job_folder(output, number)) == content(job_folder(whole, number))
     assert page(output) == page(whole)
-    assert sorted(path.name for path in output.iterdir()) == ["classes_1", "classes_2", "report.html"]
-    assert series_jobs(output) is None
+    assert sorted(path.name for path in output.iterdir()) == ["classes_1", "classes_2", "report.html", "runs.json"]
+    assert {summary.status for summary in resume_jobs(output)} == {"completed"}
+    assert page(output) == page(whole)
 
 
 def page(output: Path) -> str:
@@ -319,5 +317,4 @@ def test_what_is_no_run(tmp_path: Path, unbroken: Any) -> None:
     (tmp_path / "checkpoint.npz").write_bytes(b"nonsense")
     with pytest.raises(OutputError, match=r"checkpoint\.npz cannot be read"):
         resume_job(tmp_path)
-    assert series_jobs(tmp_path) is None
     assert isinstance(unbroken.params, AbInitioParams)

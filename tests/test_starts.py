@@ -26,9 +26,9 @@ FILES = [
     "particles.star",
     "particles_flipped.star",
     "report.html",
+    "runs.json",
     "start_1",
     "start_2",
-    "starts.json",
     "volume.mrc",
     "volume_flipped.mrc",
 ]
@@ -216,6 +216,6 @@ def test_what_makes_no_race_is_refused(unbroken: Any, params: AbInitioParams, tm
         run_starts(unbroken.particles, tmp_path / "out", params, 1)
     command = ["run", str(unbroken.particles), "-o", str(tmp_path / "out"), "--starts", "2", "--classes", "1", "2"]
     assert "one number of classes" in CliRunner().invoke(main, command).output
-    with pytest.raises(OutputError, match=r"starts\.json cannot be read"):
+    with pytest.raises(OutputError, match=r"runs\.json cannot be read"):
         resume_starts(tmp_path)
     assert list(tmp_path.iterdir()) == []

@@ -74,12 +74,11 @@ def test_outcome_of_an_audited_run_has_one_line_on_it() -> None:
 
 def test_outcome_of_several_jobs_is_a_line_each() -> None:
     out = Path("out")
-    folders = [out / "classes_1", out / "classes_3"]
     several = (
         replace(SUMMARY, notes=("On both.",)),
         replace(SUMMARY, wall_seconds=300.0, classes=THREE, notes=("On both.", "On one.")),
     )
-    assert comparison_text(out, folders, several).splitlines() == [
+    assert comparison_text(out, several, 2).splitlines() == [
         "Completed 2 jobs in 6 min 15 s on A device.",
         "Note: On both.",
         "Note on 3 classes: On one.",
@@ -91,12 +90,11 @@ def test_outcome_of_several_jobs_is_a_line_each() -> None:
 
 
 def test_outcome_of_jobs_that_were_stopped_names_those_that_ran() -> None:
-    folders = [Path("out") / f"classes_{number}" for number in (1, 2, 3)]
-    in_first = comparison_text(Path("out"), folders, [replace(SUMMARY, status="stopped")])
+    in_first = comparison_text(Path("out"), [replace(SUMMARY, status="stopped")], 3)
     assert in_first.startswith("Stopped in job 1 of 3 after 1 min 15 s on A device.")
     assert "classes_2" not in in_first
     assert in_first.endswith("with: coldstart resume out")
-    after_first = comparison_text(Path("out"), folders, [SUMMARY])
+    after_first = comparison_text(Path("out"), [SUMMARY], 3)
     assert after_first.startswith("Stopped after job 1 of 3, in 1 min 15 s on A device.")
     assert after_first.endswith("with: coldstart resume out")
 

@@ -10,7 +10,7 @@ from coldstart.cli.progress import (
     progress_line,
 )
 from coldstart.model.state import IterationStats, Phase, Snapshot
-from coldstart.report.progress import figures, job_titles
+from coldstart.report.progress import figures, run_titles
 
 
 def stats(iteration: int, iterations: int = 1000, phase: Phase = "marching", seconds: float = 0.5) -> IterationStats:
@@ -35,7 +35,7 @@ def test_a_line_holds_the_shares_of_several_classes_and_the_title_of_the_job() -
 
 
 def test_titles_count_classes_and_jobs() -> None:
-    assert job_titles([4, 1]) == ["4 classes, job 1 of 2", "1 class, job 2 of 2"]
+    assert run_titles("job", [4, 1]) == ["4 classes, job 1 of 2", "1 class, job 2 of 2"]
 
 
 def test_lines_come_every_two_percent() -> None:
@@ -94,7 +94,7 @@ def test_every_job_has_plain_lines_of_its_own() -> None:
 def test_every_job_has_a_bar_of_its_own_on_a_terminal() -> None:
     output = io.StringIO()
     shares = {1: (0.25, 0.75)}
-    with jobs_display(job_titles([1, 2]), Console(file=output, width=80, force_terminal=True)) as show:
+    with jobs_display(run_titles("job", [1, 2]), Console(file=output, width=80, force_terminal=True)) as show:
         for job in (0, 1):
             step = replace(stats(3, 300), class_shares=shares.get(job, ()))
             show(job, Snapshot(step, None, 1.0))  # type: ignore[arg-type]

@@ -31,7 +31,7 @@ def test_several_numbers_of_classes_have_a_folder_each(small_set: Path, tmp_path
     out = tmp_path / "out"
     result = invoke("-o", out, "--classes", 1, 3, small_set, "--seed", 2)
     assert result.exit_code == 0, result.output
-    assert sorted(path.name for path in out.iterdir()) == ["classes_1", "classes_3", "report.html"]
+    assert sorted(path.name for path in out.iterdir()) == ["classes_1", "classes_3", "report.html", "runs.json"]
     assert {RunFolder(out / name).load_params().seed for name in ("classes_1", "classes_3")} == {2}
     assert "3 classes, job 2 of 2  iteration  1/31" in result.stdout
     assert "Completed 2 jobs" in result.stdout

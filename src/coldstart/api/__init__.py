@@ -14,14 +14,15 @@ from coldstart.api.checkpoint import ShouldSuspend
 from coldstart.api.drive import OnIteration, ShouldStop, reconstruct
 from coldstart.api.halves import resume_halves, run_halves
 from coldstart.api.job import run_job
-from coldstart.api.jobs import resume_jobs, run_jobs, series_jobs
+from coldstart.api.jobs import resume_jobs, run_jobs
 from coldstart.api.pick import PickedClass, PickedParticles, copy_particles, kept_particles, pick_particles
 from coldstart.api.pose_search import PoseSearchResult, search_poses
 from coldstart.api.resume import resume_job
-from coldstart.api.series import OnJobIteration, job_folder
 from coldstart.api.starts import resume_starts, run_starts
 from coldstart.api.symmetry import MapSymmetry, TurnedMap, map_symmetry, turn_onto_axes
+from coldstart.api.together import OnJobIteration
 from coldstart.io.particle_files import read_particles
+from coldstart.io.runs_plan import job_folder
 
 __all__ = [
     "MapSymmetry",
@@ -52,6 +53,5 @@ __all__ = [
     "run_jobs",
     "run_starts",
     "search_poses",
-    "series_jobs",
     "turn_onto_axes",
 ]

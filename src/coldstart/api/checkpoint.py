@@ -88,8 +88,6 @@ class JobCheckpoint:
     inputs : Inputs
     environment : Environment
     used : Used
-    in_series : bool
-        Whether the job is one of several on the same particles.
     changes : tuple of str
         What had changed when the run was taken up all the same, for its notes.
     """
@@ -98,7 +96,6 @@ class JobCheckpoint:
     inputs: Inputs
     environment: Environment
     used: Used
-    in_series: bool
     changes: tuple[str, ...]
 
 
@@ -135,7 +132,7 @@ class CheckpointKeeper:
     path : Path
         The checkpoint, in a folder that is there before anything is written.
     folder : Path
-        What is to be resumed: the job's folder, or that of the series that it is one of.
+        The job's, which is to be resumed.
     params, inputs, usage
         As in `JobCheckpoint`, with what is used so far.
     should_suspend : callable or None
@@ -226,7 +223,6 @@ class CheckpointKeeper:
             inputs=self.inputs,
             environment=self._environment,
             used=self.usage.so_far(),
-            in_series=self.folder != self.path.parent,
             changes=self.changes,
         )
         write_records(self.path, {JOB: job, POINT: self.point})

@@ -19,11 +19,11 @@ from coldstart.io.files import write_text_atomically
 from coldstart.io.mrc import read_map, write_map
 from coldstart.io.results import RunFolder
 from coldstart.io.run_paths import RunPaths, resume_command
+from coldstart.io.runs_plan import RunsPlan
 from coldstart.io.star_columns import IMAGE_NAME
 from coldstart.io.star_poses import read_poses
 from coldstart.io.star_subset import particle_block
 from coldstart.io.star_text import read_blocks
-from coldstart.io.starts_file import StartsPlan
 from coldstart.model.consensus import (
     AgreedMaps,
     StartTree,
@@ -90,7 +90,7 @@ class Start:
         return not self.finished and self.iterations[-1].waiting
 
 
-def find_consensus(output: Path, plan: StartsPlan) -> ConsensusRecord:
+def find_consensus(output: Path, plan: RunsPlan) -> ConsensusRecord:
     """Compare the starts in a folder, and write what they agree on: maps, particle table, consensus.json, report.
 
     Raises
@@ -98,7 +98,7 @@ def find_consensus(output: Path, plan: StartsPlan) -> ConsensusRecord:
     OutputError
         If fewer than two starts can be compared, or none has an end; if a file cannot be read or written.
     """
-    starts = [start for n in range(plan.starts) if (start := _read_start(output, plan, n)) is not None]
+    starts = [start for n in range(len(plan.numbers)) if (start := _read_start(output, plan, n)) is not None]
     finished = [start for start in starts if start.finished]
     if not finished or len(starts) < 2:
         raise OutputError(
@@ -124,14 +124,14 @@ def find_consensus(output: Path, plan: StartsPlan) -> ConsensusRecord:
     return record
 
 
-def _read_start(output: Path, plan: StartsPlan, number: int) -> Start | None:
+def _read_start(output: Path, plan: RunsPlan, number: int) -> Start | None:
     """A start, if it has begun."""
-    run = RunFolder(plan.folder(output, number))
+    run = RunFolder(plan.folders(output)[number])
     if not run.summary_path.is_file():
         return None
     status, classes = run.load_summary().status, plan.params.classes
     iterations = run.load_iterations()
-    seed = plan.job(number).seed
+    seed = plan.jobs[number].seed
     if status in ("completed", "stopped"):
         maps = [read_map(run.volume_path(index + 1, classes)) for index in range(classes)]
         return Start(number, run, seed, status, iterations, np.stack([volume for volume, _ in maps]), maps[0][1])
@@ -142,7 +142,7 @@ def _read_start(output: Path, plan: StartsPlan, number: int) -> Start | None:
     return Start(number, run, seed, "left", iterations, volumes, voxel_size)
 
 
-def _tree(starts: Sequence[Start], plan: StartsPlan) -> StartTree:
+def _tree(starts: Sequence[Start], plan: RunsPlan) -> StartTree:
     """The starts by the likeness of their maps, up to the resolution at which they began."""
     side = min(start.volumes.shape[-1] for start in starts)
     box_angstrom = starts[0].volumes.shape[-1] * starts[0].voxel_size_angstrom
@@ -160,7 +160,7 @@ def _pose_agreement(
     agreed: AgreedMaps,
     tree: StartTree,
     starts: Sequence[Start],
-    plan: StartsPlan,
+    plan: RunsPlan,
 ) -> NDArray[np.float64]:
     """Of the other members that posed a particle of the best start, the share with its pose and class; (P,) float64.
 

@@ -1,4 +1,4 @@
-"""The devices that jobs on the same particles are dealt out to: those of this process, or the workers of a cluster."""
+"""The devices that a job is dealt out to: those of this process, or the workers of a cluster."""
 
 from __future__ import annotations
 
@@ -50,14 +50,14 @@ def _opened(request: ClusterRequest) -> AbstractContextManager[Client]:
 
 @dataclass(frozen=True, slots=True)
 class OpenDevices:
-    """Open devices, each with the images that it is given, which all jobs share.
+    """Open devices, each with the images that it is given.
 
     Attributes
     ----------
     particles, images
-        As the jobs take them.
+        As the job takes them.
     sessions : sequence of Session
-        At least one; the first is the one that a job itself works on.
+        At least one; the first is the one that the job itself works on.
     preparers : sequence of ImagePreparer
         One a device.
     cluster : DaskWorkers or None

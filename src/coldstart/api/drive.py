@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Generator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from coldstart.api.devices import open_devices
 from coldstart.api.maps import read_box_map
-from coldstart.errors import ParameterError
 from coldstart.model.particles import ImageSource, Particles
 from coldstart.model.state import RunResult, Snapshot
 from coldstart.params import AbInitioParams
@@ -24,7 +23,7 @@ ShouldStop = Callable[[], bool]
 
 
 class Watcher(Protocol):
-    """Who takes the steps of jobs; whatever a method raises ends the job."""
+    """Who takes the steps of a job; whatever a method raises ends it."""
 
     def opened(self, session: Session) -> None:
         """The device is open."""
@@ -39,7 +38,7 @@ class Watcher(Protocol):
         """Before the posing pass, and between its minibatches."""
 
     def should_stop(self) -> bool:
-        """Asked after every iteration; once it says True, the job ends with what it has, and is the last."""
+        """Asked after every iteration; once it says True, the job ends with what it has."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,37 +96,29 @@ def reconstruct(
     DeviceError
         If no OpenCL device fits the request, or it fails or has too little memory.
     """
-    (result,) = reconstruct_each(particles, images, (params,), _Caller(on_iteration, should_stop))
-    return result
+    return reconstruct_watched(particles, images, params, _Caller(on_iteration, should_stop))
 
 
-def reconstruct_each(
+def reconstruct_watched(
     particles: Particles,
     images: ImageSource,
-    jobs: Sequence[AbInitioParams],
+    params: AbInitioParams,
     watcher: Watcher,
     point: RunPoint | None = None,
     cluster: ClusterRequest | None = None,
-) -> Iterator[RunResult]:
-    """Reconstruct the same particles several times, as `reconstruct` does, reading and transforming the images once.
+) -> RunResult:
+    """Reconstruct as `reconstruct` does, step by step before a watcher.
 
     Parameters
     ----------
     particles : Particles
     images : ImageSource
-    jobs : sequence of AbInitioParams
-        At least one; they may differ in the number of classes alone.
+    params : AbInitioParams
     watcher : Watcher
-        A job that it stops is the last.
     point : RunPoint, optional
-        Where the first job goes on; it begins anew without one.
+        Where the job goes on; it begins anew without one.
     cluster : ClusterRequest, optional
-        Where the workers of the jobs are; they are the devices of this process without it.
-
-    Yields
-    ------
-    RunResult
-        One a job, in their order.
+        Where the workers of the job are; they are the devices of this process without it.
 
     Raises
     ------
@@ -136,23 +127,15 @@ def reconstruct_each(
     """
     from coldstart.engine.abinitio import abinitio
 
-    first = jobs[0]
-    if any(job.model_copy(update={"classes": first.classes}) != first for job in jobs):
-        raise ParameterError("jobs that share their images may differ in the number of classes alone")
-    given = first.initial_volume
+    given = params.initial_volume
     volume = None if given is None else read_box_map(Path(given), particles, "--initial-volume")
-    with open_devices(particles, images, first, cluster) as devices:
+    with open_devices(particles, images, params, cluster) as devices:
         watcher.opened(devices.session)
-        for params in jobs:
-            steps = abinitio(
-                particles, images, params, devices.session, watcher.should_stop, volume, devices.preparer,
-                make_crew=devices.crew_for(params), point=point, keep=watcher.keep, pause=watcher.pause,
-            )  # fmt: skip
-            result = _take_all(steps, watcher.add)
-            yield result
-            if result.stopped_early:
-                return
-            point = None
+        steps = abinitio(
+            particles, images, params, devices.session, watcher.should_stop, volume, devices.preparer,
+            make_crew=devices.crew_for(params), point=point, keep=watcher.keep, pause=watcher.pause,
+        )  # fmt: skip
+        return _take_all(steps, watcher.add)
 
 
 def _take_all(steps: Generator[Snapshot, None, RunResult], on_iteration: OnIteration) -> RunResult:

@@ -12,11 +12,10 @@ from coldstart.api.checkpoint import ShouldSuspend
 from coldstart.api.drive import ShouldStop
 from coldstart.api.job import check_output, read_data
 from coldstart.api.joined_halves import join_halves
-from coldstart.api.series import OnJobIteration
-from coldstart.api.start import Gate
-from coldstart.api.together import RunsTogether
+from coldstart.api.planned_run import Gate
+from coldstart.api.together import OnJobIteration, RunsTogether
 from coldstart.errors import ParameterError
-from coldstart.io.starts_file import StartsPlan
+from coldstart.io.runs_plan import Kind, RunsPlan
 from coldstart.model.halves import HalvesRecord
 from coldstart.params import AbInitioParams
 
@@ -71,7 +70,7 @@ def run_halves(
     output = Path(output)
     check_output(output)
     read_data(Path(particles_path), params, data_root).checked(params, on_check)
-    plan = StartsPlan(Path(particles_path), data_root, params, 2, halves=True)
+    plan = RunsPlan(Kind.HALVES, Path(particles_path), data_root, params, (1, 2))
     return _run(RunsTogether(output, plan, on_iteration, should_stop, should_suspend, cluster))
 
 
@@ -93,8 +92,8 @@ def resume_halves(
         As `resume_job`, and OutputError if the folder is none of two halves.
     """
     runs = RunsTogether.left(
-        Path(output), data_root, on_iteration, should_stop, should_suspend, cluster,
-        halves=True, accept_changes=accept_changes,
+        Kind.HALVES, Path(output), data_root, on_iteration, should_stop, should_suspend, cluster,
+        accept_changes=accept_changes,
     )  # fmt: skip
     return _run(runs)
 
@@ -103,5 +102,5 @@ def _run(runs: RunsTogether) -> HalvesRecord:
     """Run what is left of both halves, and compare them."""
     with runs.kept():
         with runs.runners() as advance:
-            advance([runs.start(number, Gate.END) for number in range(runs.plan.starts)])
+            advance([runs.run(number, Gate.END) for number in range(2)])
         return join_halves(runs.output, runs.plan)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from coldstart.api.check import OnCheck, check_first
 from coldstart.api.checkpoint import CheckpointKeeper, ShouldSuspend
-from coldstart.api.drive import OnIteration, ShouldStop, reconstruct_each
+from coldstart.api.drive import OnIteration, ShouldStop, reconstruct_watched
 from coldstart.api.record import JobRecord
 from coldstart.api.usage import Usage
 from coldstart.api.wanted import read_wanted
@@ -113,7 +113,7 @@ def run_recorded(
 ) -> Summary:
     """Run a job, from a point where one is given, and write its folder."""
     try:
-        (result,) = reconstruct_each(data.particles, data.images, (record.params,), record, point, cluster)
+        result = reconstruct_watched(data.particles, data.images, record.params, record, point, cluster)
         summary = record.finish(replace(result, notes=data.notes + result.notes), data.particles, data.images)
         if not result.stopped_early:
             record.remove_checkpoint()

@@ -1,25 +1,24 @@
 """Several jobs on the same particles, to choose the number of classes: a run folder each, and a page to compare them.
 
-The jobs share the images that are read and transformed.
+The page is written after every job, so that it is there for those that are done, whatever becomes of the others.
 """
 
 from collections import Counter
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from coldstart.api.check import OnCheck
 from coldstart.api.checkpoint import ShouldSuspend
+from coldstart.api.compared_jobs import compare_jobs
 from coldstart.api.drive import ShouldStop
-from coldstart.api.job import check_output, read_data
-from coldstart.api.resume import check_resumable, read_data_again
-from coldstart.api.series import SERIES, OnJobIteration, Series, read_series
-from coldstart.api.usage import Usage
+from coldstart.api.job import check_output
+from coldstart.api.planned_run import Gate
+from coldstart.api.together import OnJobIteration, RunsTogether
 from coldstart.errors import ParameterError
-from coldstart.io.checkpoint import has_record
-from coldstart.io.lock import FolderLock
-from coldstart.io.run_paths import RunPaths
 from coldstart.io.run_records import Summary
+from coldstart.io.runs_plan import Kind, RunsPlan
 from coldstart.params import AbInitioParams
 
 if TYPE_CHECKING:
@@ -38,10 +37,10 @@ def run_jobs(
     should_suspend: ShouldSuspend | None = None,
     cluster: "ClusterRequest | None" = None,
 ) -> tuple[Summary, ...]:
-    """Reconstruct the particles of a file with several numbers of classes, one after the other, and compare them.
+    """Reconstruct the particles of a file with several numbers of classes, and compare them.
 
     Each job writes a run folder as `run_job` does: `job_folder` says which. `output` holds the page that compares them,
-    and while there is something left to do a checkpoint, from which `resume_jobs` goes on.
+    and what was asked for, from which `resume_jobs` goes on.
 
     Parameters
     ----------
@@ -56,19 +55,20 @@ def run_jobs(
     on_check : callable, optional
         As in `run_job`, for the first of the jobs.
     on_iteration : callable, optional
-        Called after every iteration with the number of the job, from 0, and the maps and figures.
+        Called after every iteration with the number of the job, from 0, and the maps and figures; with a cluster
+        there are no maps, (0, 0, 0, 0).
     should_stop : callable, optional
         Asked after every iteration and every job; once it says True, the job that runs ends with what it has, and no
         other one begins.
     should_suspend : callable, optional
         As in `run_job`; no other job begins either.
     cluster : ClusterRequest, optional
-        As in `run_job`, for each of the jobs in turn.
+        Each of its workers takes one job at a time; without one they run one after the other. The result is the same.
 
     Returns
     -------
     tuple of Summary
-        Of the jobs that ran, in their order. Reading the images counts in the time of the job that reads them first.
+        Of the jobs that have a result, in their order.
 
     Raises
     ------
@@ -77,10 +77,10 @@ def run_jobs(
         job fails, the folders of those before it stay as they are.
     """
     _check_numbers(jobs)
-    usage, output = Usage(), Path(output)
-    check_output(output)
-    data = read_data(Path(particles_path), jobs[0], data_root).checked(jobs[0], on_check)
-    return Series(output, tuple(jobs), data, usage, on_iteration, should_stop, should_suspend, cluster).run()
+    check_output(Path(output))
+    numbers = tuple(job.classes for job in jobs)
+    plan = RunsPlan(Kind.CLASSES, Path(particles_path), data_root, jobs[0], numbers)
+    return _run(RunsTogether(Path(output), plan, on_iteration, should_stop, should_suspend, cluster, on_check))
 
 
 def resume_jobs(
@@ -93,49 +93,27 @@ def resume_jobs(
     accept_changes: bool = False,
     cluster: "ClusterRequest | None" = None,
 ) -> tuple[Summary, ...]:
-    """Go on with several jobs that were left: the one that ran from its checkpoint, then those that had not begun.
-
-    Parameters
-    ----------
-    output : Path
-        The folder that holds those of the jobs.
-    data_root, on_iteration, should_stop, should_suspend, accept_changes, cluster
-        As in `resume_job` and `run_jobs`.
-
-    Returns
-    -------
-    tuple of Summary
-        Of all jobs that have run, those that were done before among them.
+    """Go on with several jobs that were left, each from its checkpoint, or compare them anew.
 
     Raises
     ------
     ColdstartError
-        As `resume_job`.
+        As `resume_job`, and OutputError if the folder is none of several numbers of classes.
     """
-    output = Path(output)
-    check_resumable(output)
-    path, usage = RunPaths(output).checkpoint_path, Usage()
-    lock = FolderLock(output)
-    try:
-        left = read_series(path)
-        data = read_data_again(left.inputs, left.jobs[0], data_root, accept_changes=accept_changes)
-        series = Series(output, left.jobs, data, usage, on_iteration, should_stop, should_suspend, cluster)
-        series.resume_at(left, lock, accept_changes=accept_changes)
-        return series.run()
-    finally:
-        lock.release()
+    runs = RunsTogether.left(
+        Kind.CLASSES, Path(output), data_root, on_iteration, should_stop, should_suspend, cluster,
+        accept_changes=accept_changes,
+    )  # fmt: skip
+    return _run(runs)
 
 
-def series_jobs(output: Path) -> tuple[AbInitioParams, ...] | None:
-    """The jobs in a folder that `resume_jobs` goes on with; None where it is no such folder.
-
-    Raises
-    ------
-    OutputError
-        If its checkpoint cannot be read.
-    """
-    path = RunPaths(Path(output)).checkpoint_path
-    return read_series(path).jobs if has_record(path, SERIES) else None
+def _run(runs: RunsTogether) -> tuple[Summary, ...]:
+    """Run what is left of the jobs, and compare them."""
+    runs.on_done = compare = partial(compare_jobs, runs.output, runs.plan)
+    with runs.kept():
+        with runs.runners() as advance:
+            advance([runs.run(number, Gate.END) for number in range(len(runs.plan.numbers))])
+        return compare()
 
 
 def _check_numbers(jobs: Sequence[AbInitioParams]) -> None:
@@ -144,3 +122,5 @@ def _check_numbers(jobs: Sequence[AbInitioParams]) -> None:
     number, times = Counter(job.classes for job in jobs).most_common(1)[0]
     if times > 1:
         raise ParameterError(f"the number of classes {number} is given {times} times: give each number once")
+    if any(job.model_copy(update={"classes": jobs[0].classes}) != jobs[0] for job in jobs):
+        raise ParameterError("jobs that are compared may differ in the number of classes alone")

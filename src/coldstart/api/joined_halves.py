@@ -23,10 +23,10 @@ from coldstart.io.mrc import MrcStackSource, read_map
 from coldstart.io.results import RunFolder
 from coldstart.io.run_paths import RunPaths, resume_command
 from coldstart.io.run_records import Summary
+from coldstart.io.runs_plan import RunsPlan
 from coldstart.io.star_poses import read_poses
 from coldstart.io.star_subset import particle_block
 from coldstart.io.star_text import read_blocks
-from coldstart.io.starts_file import StartsPlan
 from coldstart.model.alignment import class_similarity_matrix
 from coldstart.model.fourier import resampled
 from coldstart.model.fsc import fourier_shell_correlation
@@ -61,7 +61,7 @@ class Half:
     poses: PoseTable
 
 
-def join_halves(output: Path, plan: StartsPlan) -> HalvesRecord:
+def join_halves(output: Path, plan: RunsPlan) -> HalvesRecord:
     """Compare the halves in a folder, and write what there is to say of them: halves.json, report, and what they share.
 
     Raises
@@ -89,8 +89,8 @@ def join_halves(output: Path, plan: StartsPlan) -> HalvesRecord:
     return record
 
 
-def _read_half(output: Path, plan: StartsPlan, number: int, rows: NDArray[np.int64], images: MrcStackSource) -> Half:
-    run, classes = RunFolder(plan.folder(output, number)), plan.params.classes
+def _read_half(output: Path, plan: RunsPlan, number: int, rows: NDArray[np.int64], images: MrcStackSource) -> Half:
+    run, classes = RunFolder(plan.folders(output)[number]), plan.params.classes
     summary = run.load_summary() if run.summary_path.is_file() else None
     if summary is None or summary.status not in ("completed", "stopped"):
         raise OutputError(
@@ -121,7 +121,7 @@ def _on_grid(volumes: NDArray[np.float32], side: int) -> NDArray[np.float32]:
 
 
 def _result(
-    halves: list[Half], matched: MatchedHalves, particles: Particles, plan: StartsPlan, initial_radius: float
+    halves: list[Half], matched: MatchedHalves, particles: Particles, plan: RunsPlan, initial_radius: float
 ) -> RunResult:
     from coldstart.engine.abinitio import COMPARED_RADII
 
@@ -157,7 +157,7 @@ def _joined(first: PoseTable, second: PoseTable) -> PoseTable:
 
 def _reports(
     matched: MatchedHalves, mean: NDArray[np.float32], poses: PoseTable, last: IterationStats, box_angstrom: float,
-    initial_radius: float, plan: StartsPlan,
+    initial_radius: float, plan: RunsPlan,
 ) -> tuple[ClassReport, ...]:  # fmt: skip
     """What is said of each class, as a run says it, but that these halves are independent."""
     from coldstart.engine.classes import class_reports
@@ -173,7 +173,7 @@ def _reports(
 
 
 def _write_run(
-    output: Path, result: RunResult, particles: Particles, images: MrcStackSource, halves: list[Half], plan: StartsPlan
+    output: Path, result: RunResult, particles: Particles, images: MrcStackSource, halves: list[Half], plan: RunsPlan
 ) -> None:
     """What a run folder has, but for what is of one run alone: iterations and snapshots."""
     from coldstart.report.advice import run_advice  # brings in matplotlib

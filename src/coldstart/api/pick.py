@@ -16,6 +16,7 @@ from coldstart.io.cryosparc_write import MergedClasses, write_part_of_dataset, w
 from coldstart.io.inputs import changes_text, read_inputs
 from coldstart.io.particle_files import read_particles
 from coldstart.io.results import RunFolder
+from coldstart.io.runs_plan import has_consensus
 from coldstart.io.star_columns import (
     CLASS_MARGIN,
     CLASS_NUMBER,
@@ -29,7 +30,6 @@ from coldstart.io.star_columns import (
 from coldstart.io.star_poses import read_poses
 from coldstart.io.star_subset import check_new_table, particle_block, write_subset
 from coldstart.io.star_text import read_blocks
-from coldstart.io.starts_file import has_consensus
 from coldstart.io.suffixes import CRYOSPARC_SUFFIXES, ends_in
 from coldstart.model.carried import CarriedTable
 

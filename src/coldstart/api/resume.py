@@ -15,7 +15,6 @@ from coldstart.io.files import remove_file
 from coldstart.io.inputs import Inputs, changes_text
 from coldstart.io.lock import FolderLock
 from coldstart.io.results import RunFolder
-from coldstart.io.run_paths import resume_command
 from coldstart.io.run_records import Summary
 from coldstart.params import AbInitioParams
 
@@ -68,12 +67,6 @@ def resume_job(
     lock = FolderLock(output)
     try:
         job = read_job(path)
-        together = output.absolute().parent
-        if job.in_series and RunFolder(together).checkpoint_path.is_file():
-            raise OutputError(
-                f"the run in {output} is one of several on the same particles: go on with the folder that holds them "
-                f"all, {resume_command(together)}"
-            )
         if _is_completed(output):  # killed between its last two files
             remove_file(path)
             return RunFolder(output).load_summary()

@@ -15,12 +15,11 @@ from coldstart.api.checkpoint import ShouldSuspend
 from coldstart.api.consensus import find_consensus
 from coldstart.api.drive import ShouldStop
 from coldstart.api.job import check_output
-from coldstart.api.series import OnJobIteration
-from coldstart.api.start import Gate
-from coldstart.api.together import RunsTogether
+from coldstart.api.planned_run import Gate
+from coldstart.api.together import OnJobIteration, RunsTogether
 from coldstart.errors import ParameterError
 from coldstart.io.results import RunFolder
-from coldstart.io.starts_file import StartsPlan
+from coldstart.io.runs_plan import Kind, RunsPlan
 from coldstart.model.starts import ConsensusRecord, not_behind, not_given_up
 from coldstart.model.state import IterationStats
 from coldstart.params import AbInitioParams
@@ -72,7 +71,7 @@ def run_starts(
     if starts < 2:
         raise ParameterError(f"--starts {starts} leaves nothing to compare: give 2 or more.")
     check_output(Path(output))
-    plan = StartsPlan(Path(particles_path), data_root, params, starts)
+    plan = RunsPlan(Kind.STARTS, Path(particles_path), data_root, params, tuple(range(1, starts + 1)))
     return _race(RunsTogether(Path(output), plan, on_iteration, should_stop, should_suspend, cluster, on_check))
 
 
@@ -94,8 +93,8 @@ def resume_starts(
         As `resume_job`, and OutputError if the folder is none of several starts.
     """
     runs = RunsTogether.left(
-        Path(output), data_root, on_iteration, should_stop, should_suspend, cluster,
-        halves=False, accept_changes=accept_changes,
+        Kind.STARTS, Path(output), data_root, on_iteration, should_stop, should_suspend, cluster,
+        accept_changes=accept_changes,
     )  # fmt: skip
     return _race(runs)
 
@@ -104,16 +103,18 @@ def _race(runs: RunsTogether) -> ConsensusRecord:
     """Run what is left of the race, and compare the starts."""
     with runs.kept():
         with runs.runners() as advance:
-            advance([runs.start(number, Gate.RECOGNITION) for number in range(runs.plan.starts)])
-            hopeful = not_given_up(_iterations(runs, range(runs.plan.starts)))
-            advance([runs.start(number, Gate.JUDGEMENT) for number in hopeful])
+            everyone = range(len(runs.plan.numbers))
+            advance([runs.run(number, Gate.RECOGNITION) for number in everyone])
+            hopeful = not_given_up(_iterations(runs, everyone))
+            advance([runs.run(number, Gate.JUDGEMENT) for number in hopeful])
             promising = not_behind(_iterations(runs, hopeful))
-            advance([runs.start(number, Gate.END) for number in promising])
+            advance([runs.run(number, Gate.END) for number in promising])
         return find_consensus(runs.output, runs.plan)
 
 
 def _iterations(runs: RunsTogether, numbers: Iterable[int]) -> dict[int, tuple[IterationStats, ...]]:
     """What those of these starts that have begun have logged."""
-    folders = {number: RunFolder(runs.plan.folder(runs.output, number)) for number in numbers}
+    every = runs.plan.folders(runs.output)
+    folders = {number: RunFolder(every[number]) for number in numbers}
     logged = {number: folder.load_iterations() for number, folder in folders.items() if folder.path.is_dir()}
     return {number: rows for number, rows in logged.items() if rows}

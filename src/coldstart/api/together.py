@@ -1,4 +1,4 @@
-"""Runs that are compared in the end, several starts or two halves: their folder, and who takes them further.
+"""Runs that are compared in the end, starts, halves or numbers of classes: their folder, and who takes them further.
 
 What has been done is read from the folders, so that runs that were left go on from them.
 """
@@ -16,18 +16,27 @@ from coldstart.api.check import OnCheck
 from coldstart.api.checkpoint import ShouldSuspend
 from coldstart.api.drive import ShouldStop
 from coldstart.api.job import read_data
-from coldstart.api.series import OnJobIteration
-from coldstart.api.start import Gate, Start
+from coldstart.api.planned_run import Gate, PlannedRun
 from coldstart.errors import OutputError
 from coldstart.io.lock import FolderLock
-from coldstart.io.starts_file import StartsPlan, read_starts, write_starts
+from coldstart.io.runs_plan import Kind, RunsPlan, read_plan, write_plan
 from coldstart.model.state import IterationStats, Snapshot
 
 if TYPE_CHECKING:
     from coldstart.cluster.request import ClusterRequest
 
-Advance = Callable[[Sequence[Start]], None]
+OnJobIteration = Callable[[int, Snapshot], None]
+"""Called with the number of a run, from 0, and the maps and figures of an iteration."""
+
+Advance = Callable[[Sequence[PlannedRun]], None]
 """Takes runs as far as they are to go."""
+
+
+RESUMED_BY = {Kind.STARTS: "resume_starts", Kind.HALVES: "resume_halves", Kind.CLASSES: "resume_jobs"}
+
+
+def nothing_more() -> None:
+    """What is done after a run where nothing is."""
 
 
 @dataclass(slots=True)
@@ -37,7 +46,7 @@ class RunsTogether:
     Attributes
     ----------
     output : Path
-    plan : StartsPlan
+    plan : RunsPlan
     on_iteration, stop, suspend
         As in `run_starts`.
     cluster : ClusterRequest or None
@@ -46,24 +55,28 @@ class RunsTogether:
         Shown what the check of the first run finds.
     accept_changes : bool
         As in `resume_job`.
+    on_done : callable
+        Called when a run has come as far as it was to go.
     lock : FolderLock or None
         Of the folder, once there is one.
     """
 
     output: Path
-    plan: StartsPlan
+    plan: RunsPlan
     on_iteration: OnJobIteration | None
     stop: ShouldStop | None
     suspend: ShouldSuspend | None
     cluster: "ClusterRequest | None" = None
     on_check: OnCheck | None = None
     accept_changes: bool = False
+    on_done: Callable[[], object] = nothing_more
     lock: FolderLock | None = None
 
     @classmethod
     def left(
-        cls, output: Path, data_root: Path | None, on_iteration: OnJobIteration | None, stop: ShouldStop | None,
-        suspend: ShouldSuspend | None, cluster: "ClusterRequest | None", *, halves: bool, accept_changes: bool,
+        cls, kind: Kind, output: Path, data_root: Path | None, on_iteration: OnJobIteration | None,
+        stop: ShouldStop | None, suspend: ShouldSuspend | None, cluster: "ClusterRequest | None", *,
+        accept_changes: bool,
     ) -> "RunsTogether":  # fmt: skip
         """Those that were left in a folder, which is locked.
 
@@ -72,10 +85,9 @@ class RunsTogether:
         OutputError
             If it holds no such runs.
         """
-        plan = read_starts(output)
-        if plan.halves is not halves:
-            other = "resume_halves" if plan.halves else "resume_starts"
-            raise OutputError(f"{output} holds {'two halves' if plan.halves else 'several starts'}: use {other}.")
+        plan = read_plan(output)
+        if plan.kind is not kind:
+            raise OutputError(f"{output} holds {plan.plural} and no {kind.value}: use {RESUMED_BY[plan.kind]}.")
         plan = plan if data_root is None else replace(plan, data_root=data_root)
         runs = cls(output, plan, on_iteration, stop, suspend, cluster, accept_changes=accept_changes)
         runs.lock = FolderLock(output)
@@ -96,31 +108,33 @@ class RunsTogether:
         if self.cluster is None:
             yield self._advance
             return
-        from coldstart.api.starts_elsewhere import StartsElsewhere
+        from coldstart.api.runs_elsewhere import RunsElsewhere
         from coldstart.cluster.request import open_cluster
 
-        checked = self.on_check is not None and not self.start(0, Gate.END).has_begun
+        checked = self.on_check is not None and not self.run(0, Gate.END).has_begun
         if checked:
             plan = self.plan
             read_data(plan.particles, plan.params, plan.data_root).checked(plan.params, self.on_check)
         with open_cluster(self.cluster) as client:
-            yield StartsElsewhere(client, self.cluster, self._heard, self.stop, self.suspend, checked).advance
+            elsewhere = RunsElsewhere(client, self.cluster, self._heard, self.on_done, self.stop, self.suspend, checked)
+            yield elsewhere.advance
 
-    def start(self, number: int, gate: Gate) -> Start:
+    def run(self, number: int, gate: Gate) -> PlannedRun:
         """One of the runs, from 0, to be taken to a gate."""
-        return Start(self.output, self.plan, number, gate, self.accept_changes)
+        return PlannedRun(self.output, self.plan, number, gate, self.accept_changes)
 
-    def _advance(self, starts: Sequence[Start]) -> None:
+    def _advance(self, runs: Sequence[PlannedRun]) -> None:
         """One after the other, here."""
-        for start in starts:
-            if start.may_advance(stopped=self.stop is not None and self.stop()):
-                on_check = self.on_check if start.number == 0 else None
-                start.advance(on_check, partial(self._seen, start.number), self.stop, self.suspend)
+        for run in runs:
+            if run.may_advance(stopped=self.stop is not None and self.stop()):
+                on_check = self.on_check if run.number == 0 else None
+                run.advance(on_check, partial(self._seen, run.number), self.stop, self.suspend)
+                self.on_done()
 
     def _seen(self, number: int, snapshot: Snapshot) -> None:
         if self.lock is None:
             self.lock = FolderLock(self.output)
-            write_starts(self.output, self.plan)
+            write_plan(self.output, self.plan)
         if self.on_iteration is not None:
             self.on_iteration(number, snapshot)
 

@@ -9,6 +9,7 @@ from coldstart.io.class_records import ClassSummary
 from coldstart.io.results import RunFolder
 from coldstart.io.run_paths import resume_command
 from coldstart.io.run_records import Summary
+from coldstart.io.runs_plan import job_folder
 from coldstart.model.halves import HalvesRecord
 from coldstart.model.starts import ConsensusRecord
 from coldstart.model.state import BoundAudit
@@ -33,35 +34,36 @@ def print_outcome(output: Path, summary: Summary) -> None:
     click.echo(outcome_text(output, summary))
 
 
-def comparison_text(output: Path, folders: Sequence[Path], summaries: Sequence[Summary]) -> str:
+def comparison_text(output: Path, summaries: Sequence[Summary], asked: int) -> str:
     """How several jobs on the same particles ended, and where their files are.
 
     Parameters
     ----------
     output : Path
         The folder of them all.
-    folders : sequence of Path
-        The folder of each job that was asked for.
     summaries : sequence of Summary
-        Of the jobs that ran, which may be fewer.
+        Of the jobs that have a result.
+    asked : int
+        How many were asked for.
     """
     last = summaries[-1]
     wall = sum(summary.wall_seconds or 0.0 for summary in summaries)
     cpu = sum(summary.cpu_seconds or 0.0 for summary in summaries)
-    ending = _series_ending(len(summaries), len(folders), last.status == "stopped")
+    ending = _series_ending(len(summaries), asked, last.status == "stopped")
     lines = [f"{ending} {duration_text(wall)} on {last.device}.", *_notes(summaries)]
-    for folder, summary in zip(folders, summaries, strict=False):
+    for summary in summaries:
+        folder = job_folder(output, len(summary.classes))
         lines.append(f"  {_classes_text([summary]):<11} {folder}  ({_resolutions(summary)})")
     lines.append(f"  {'comparison':<11} {RunFolder(output).report_path}")
     lines.append(f"Processor time {duration_text(cpu)}, memory {_memory(last)}.")
-    if last.status == "stopped" or len(summaries) < len(folders):
+    if last.status == "stopped" or len(summaries) < asked:
         lines.append(_way_on(output))
     return "\n".join(lines)
 
 
-def print_comparison(output: Path, folders: Sequence[Path], summaries: Sequence[Summary]) -> None:
+def print_comparison(output: Path, summaries: Sequence[Summary], asked: int) -> None:
     """Print `comparison_text`."""
-    click.echo(comparison_text(output, folders, summaries))
+    click.echo(comparison_text(output, summaries, asked))
 
 
 def consensus_text(output: Path, consensus: ConsensusRecord) -> str:

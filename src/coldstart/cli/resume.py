@@ -1,6 +1,7 @@
 """`coldstart resume`: going on with a run that was left."""
 
-from collections.abc import Sequence
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +11,7 @@ from coldstart.cli.cluster import cluster_options, cluster_request
 from coldstart.cli.interrupt import listen_to_signals
 from coldstart.cli.outcome import print_comparison, print_consensus, print_halves, print_outcome
 from coldstart.cli.progress import jobs_display, progress_display
-from coldstart.params import AbInitioParams
-from coldstart.report.progress import HALF_TITLES, job_titles, start_titles
+from coldstart.report.progress import run_titles
 
 
 @click.command(cls=click.RichCommand)
@@ -34,19 +34,14 @@ def resume(run: Path, data_root: Path | None, accept_changes: bool, cluster: str
     It goes on from its last checkpoint, to the result of a run that was never left. Ctrl-C and SIGTERM do what they do
     in coldstart run.
     """
-    from coldstart.api import series_jobs
-    from coldstart.io.starts_file import has_starts
+    from coldstart.io.runs_plan import has_plan
 
     request = cluster_request(cluster, workers)
     options = {"data_root": data_root, "accept_changes": accept_changes, "cluster": request}
-    if has_starts(run):
-        _resume_starts(run, options)
-        return
-    jobs = series_jobs(run)
-    if jobs is None:
-        _resume_one(run, options)
+    if has_plan(run):
+        _resume_several(run, options)
     else:
-        _resume_several(run, jobs, options)
+        _resume_one(run, options)
 
 
 def _resume_one(output: Path, options: dict[str, Any]) -> None:
@@ -63,38 +58,23 @@ def _resume_one(output: Path, options: dict[str, Any]) -> None:
     print_outcome(output, summary)
 
 
-def _resume_starts(output: Path, options: dict[str, Any]) -> None:
-    from coldstart.api import resume_halves, resume_starts
-    from coldstart.io.starts_file import read_starts
+def _resume_several(output: Path, options: dict[str, Any]) -> None:
+    from coldstart.api import resume_halves, resume_jobs, resume_starts
+    from coldstart.io.runs_plan import Kind, read_plan
 
-    plan = read_starts(output)
-    titles = HALF_TITLES if plan.halves else start_titles(plan.starts)
-    with listen_to_signals() as requests, jobs_display(titles) as show:
-        options |= {
-            "on_iteration": show,
-            "should_stop": requests.should_stop,
-            "should_suspend": requests.should_suspend,
-        }
-        if plan.halves:
-            halves = resume_halves(output, **options)
-        else:
-            consensus = resume_starts(output, **options)
-    if plan.halves:
-        print_halves(output, halves)
-    else:
-        print_consensus(output, consensus)
-
-
-def _resume_several(output: Path, jobs: Sequence[AbInitioParams], options: dict[str, Any]) -> None:
-    from coldstart.api import job_folder, resume_jobs
-
-    titles = job_titles([job.classes for job in jobs])
-    with listen_to_signals() as requests, jobs_display(titles) as show:
-        summaries = resume_jobs(
+    plan = read_plan(output)
+    resumed: dict[Kind, tuple[Callable[..., Any], Callable[..., None]]] = {
+        Kind.STARTS: (resume_starts, print_consensus),
+        Kind.HALVES: (resume_halves, print_halves),
+        Kind.CLASSES: (resume_jobs, partial(print_comparison, asked=len(plan.numbers))),
+    }
+    go_on, tell = resumed[plan.kind]
+    with listen_to_signals() as requests, jobs_display(run_titles(plan.name, plan.numbers)) as show:
+        outcome = go_on(
             output,
             on_iteration=show,
             should_stop=requests.should_stop,
             should_suspend=requests.should_suspend,
             **options,
         )
-    print_comparison(output, [job_folder(output, job.classes) for job in jobs], summaries)
+    tell(output, outcome)

@@ -16,7 +16,7 @@ from coldstart.cli.progress import jobs_display, progress_display
 from coldstart.cli.several import SeveralValuesCommand
 from coldstart.errors import ParameterError
 from coldstart.params import COMMON, INPUT, AbInitioParams, field_info
-from coldstart.report.progress import HALF_TITLES, job_titles, start_titles
+from coldstart.report.progress import run_titles
 
 if TYPE_CHECKING:
     from coldstart.api import OnCheck
@@ -85,8 +85,8 @@ def run(
     With several numbers of classes, such as --classes 1 2 3 4, each runs as a job of its own in FOLDER/classes_N.
     With --starts 8, each start is a run of its own in FOLDER/start_N; with --halves, each half in FOLDER/half_N.
 
-    With --cluster the minibatches are dealt out to workers elsewhere, or with --starts each worker takes one start at
-    a time; the result is the same to the byte where their devices are like this one's.
+    With --cluster the minibatches are dealt out to workers elsewhere, or of several runs each worker takes one at a
+    time; the result is the same to the byte where their devices are like this one's.
 
     The particles are checked first, as coldstart check --quick does: an error stops the run before anything is
     written.
@@ -129,7 +129,7 @@ def _run_starts(
 
     if len(jobs) > 1:
         raise ParameterError("--starts takes one number of classes: give --classes a single number.")
-    with listen_to_signals() as requests, jobs_display(start_titles(starts)) as show:
+    with listen_to_signals() as requests, jobs_display(run_titles("start", range(1, starts + 1))) as show:
         consensus = run_starts(
             particles, output, jobs[0], starts, data_root=data_root, on_check=on_check, on_iteration=show,
             should_stop=requests.should_stop, should_suspend=requests.should_suspend, cluster=cluster,
@@ -145,7 +145,7 @@ def _run_halves(
 
     if len(jobs) > 1 or starts > 1:
         raise ParameterError("--halves takes one number of classes, and no --starts.")
-    with listen_to_signals() as requests, jobs_display(HALF_TITLES) as show:
+    with listen_to_signals() as requests, jobs_display(run_titles("half", (1, 2))) as show:
         record = run_halves(
             particles, output, jobs[0], data_root=data_root, on_check=on_check, on_iteration=show,
             should_stop=requests.should_stop, should_suspend=requests.should_suspend, cluster=cluster,
@@ -157,13 +157,12 @@ def _run_several(
     particles: Path, output: Path, jobs: Sequence[AbInitioParams], data_root: Path | None, on_check: "OnCheck",
     cluster: "ClusterRequest | None",
 ) -> None:  # fmt: skip
-    from coldstart.api import job_folder, run_jobs
+    from coldstart.api import run_jobs
 
-    titles = job_titles([job.classes for job in jobs])
+    titles = run_titles("job", [job.classes for job in jobs])
     with listen_to_signals() as requests, jobs_display(titles) as show:
         summaries = run_jobs(
             particles, output, jobs, data_root=data_root, on_check=on_check, on_iteration=show,
             should_stop=requests.should_stop, should_suspend=requests.should_suspend, cluster=cluster,
         )  # fmt: skip
-    folders = [job_folder(output, job.classes) for job in jobs]
-    print_comparison(output, folders, summaries)
+    print_comparison(output, summaries, len(jobs))

@@ -10,10 +10,10 @@ from numpy.typing import NDArray
 from coldstart.errors import OutputError
 from coldstart.io.files import write_text_atomically
 from coldstart.io.json_records import known_fields, number_row, plain
+from coldstart.io.runs_plan import CONSENSUS_NAME
 from coldstart.io.star_columns import DISAGREE_LABEL, LABEL, decimal
 from coldstart.io.star_subset import particle_block, write_subset
 from coldstart.io.star_text import read_blocks
-from coldstart.io.starts_file import CONSENSUS_NAME
 from coldstart.model.starts import ConsensusRecord, StartRecord
 
 START_AGREEMENT = "coldstartStartAgreement"

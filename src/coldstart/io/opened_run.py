@@ -17,7 +17,7 @@ from coldstart.io.consensus_files import read_consensus
 from coldstart.io.result_files import SnapshotFile
 from coldstart.io.results import RunFolder
 from coldstart.io.run_records import Summary
-from coldstart.io.starts_file import has_consensus, read_starts
+from coldstart.io.runs_plan import has_consensus, read_plan
 from coldstart.model.starts import ConsensusRecord
 from coldstart.model.state import IterationStats
 from coldstart.params import AbInitioParams
@@ -124,7 +124,7 @@ def open_run(path: Path) -> OpenedRun:
 def _open_consensus(path: Path) -> OpenedRun:
     """What several starts agree on, with what the best of them says of classes and particles."""
     problems: list[str] = []
-    folder, plan = RunFolder(path), _tried(partial(read_starts, path), problems)
+    folder, plan = RunFolder(path), _tried(partial(read_plan, path), problems)
     record = _tried(partial(read_consensus, path), problems)
     best = None if record is None else RunFolder(path / record.starts[record.best - 1].folder)
     return OpenedRun(

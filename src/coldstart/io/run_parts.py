@@ -4,7 +4,6 @@ Their own runs are parts, each in a run folder of its own. What the starts agree
 """
 
 import json
-import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,9 +11,9 @@ from coldstart.errors import OutputError
 from coldstart.io.consensus_files import read_consensus
 from coldstart.io.files import write_text_atomically
 from coldstart.io.opened_run import is_run_folder
-from coldstart.io.starts_file import has_consensus, has_starts, read_starts
+from coldstart.io.runs_plan import Kind, RunsPlan, has_consensus, has_plan, read_plan
+from coldstart.model.starts import ConsensusRecord
 
-_JOB_NAME = re.compile(r"classes_(\d+)")
 _SHOWN_NAME = "shown.json"
 
 
@@ -35,19 +34,23 @@ class RunPart:
 
 
 def run_parts(outer: Path) -> tuple[RunPart, ...]:
-    """The parts of a folder that can be shown, that which says most first; none where it holds no runs.
+    """The parts of a folder that can be shown, that which says most first.
 
     Raises
     ------
     OutputError
-        If the record of the starts cannot be read.
+        If it holds no runs, or none has begun; if the record of the starts cannot be read.
     """
-    return _starts(outer) if has_starts(outer) else _jobs(outer)
+    plan = read_plan(outer)
+    parts = _jobs(outer, plan) if plan.kind is Kind.CLASSES else _starts(outer, plan)
+    if not parts:
+        raise OutputError(f"none of the {plan.plural} in {outer} has begun: resume it, or begin again elsewhere.")
+    return parts
 
 
 def holds_runs(path: Path) -> bool:
     """Whether a folder holds several runs, from the names in it alone."""
-    return path.is_dir() and (has_starts(path) or bool(_jobs(path)))
+    return has_plan(path)
 
 
 def last_shown(outer: Path, parts: tuple[RunPart, ...]) -> RunPart:
@@ -70,36 +73,33 @@ def remember_shown(outer: Path, part: RunPart) -> None:
     write_text_atomically(outer / _SHOWN_NAME, json.dumps({"part": part.path.name}) + "\n")
 
 
-def _starts(outer: Path) -> tuple[RunPart, ...]:
-    plan = read_starts(outer)
+def _starts(outer: Path, plan: RunsPlan) -> tuple[RunPart, ...]:
+    """Starts or halves, and before them what they have in common."""
     consensus = read_consensus(outer) if has_consensus(outer) else None
     parts = [] if consensus is None else [RunPart("Consensus of the starts", outer)]
-    if plan.halves and is_run_folder(outer):
+    if plan.kind is Kind.HALVES and is_run_folder(outer):
         parts = [RunPart("Both halves together", outer)]
-    known = {} if consensus is None else {start.folder: start for start in consensus.starts}
-    for number in range(plan.starts):
-        folder = plan.folder(outer, number)
+    for number, folder in zip(plan.numbers, plan.folders(outer), strict=True):
         if is_run_folder(folder):
-            remark = ""
-            if consensus is not None and number + 1 == consensus.best:
-                remark = ", the best"
-            elif folder.name in known:
-                agrees = known[folder.name].agrees_to_angstrom
-                remark = ", left" if known[folder.name].status == "left" else ", another map"
-                remark = remark if agrees is None else f", agrees to {agrees:.0f} Å"
-            parts.append(RunPart(f"{plan.name.capitalize()} {number + 1}{remark}", folder))
-    if not parts:
-        raise OutputError(f"none of the {plan.plural} in {outer} has begun: resume it, or begin again elsewhere.")
+            remark = "" if consensus is None else _remark(consensus, number, folder)
+            parts.append(RunPart(f"{plan.name.capitalize()} {number}{remark}", folder))
     return tuple(parts)
 
 
-def _jobs(outer: Path) -> tuple[RunPart, ...]:
-    """In the order of their numbers of classes."""
-    found = {}
-    for folder in outer.glob("classes_*"):
-        match = _JOB_NAME.fullmatch(folder.name)
-        if match is not None and is_run_folder(folder):
-            found[int(match[1])] = folder
-    return tuple(
-        RunPart(f"{number} {'class' if number == 1 else 'classes'}", found[number]) for number in sorted(found)
-    )
+def _remark(consensus: ConsensusRecord, number: int, folder: Path) -> str:
+    """What there is to say of a start beside its number."""
+    known = {start.folder: start for start in consensus.starts}
+    if number == consensus.best:
+        return ", the best"
+    if folder.name not in known:
+        return ""
+    start = known[folder.name]
+    if start.agrees_to_angstrom is not None:
+        return f", agrees to {start.agrees_to_angstrom:.0f} Å"
+    return ", left" if start.status == "left" else ", another map"
+
+
+def _jobs(outer: Path, plan: RunsPlan) -> tuple[RunPart, ...]:
+    """Numbers of classes, the lowest first."""
+    begun = sorted(pair for pair in zip(plan.numbers, plan.folders(outer), strict=True) if is_run_folder(pair[1]))
+    return tuple(RunPart(f"{number} {'class' if number == 1 else 'classes'}", folder) for number, folder in begun)

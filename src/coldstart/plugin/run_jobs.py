@@ -11,11 +11,13 @@ from typing import Any
 
 from coldstart.errors import OutputError
 from coldstart.io.run_paths import RunPaths
-from coldstart.io.starts_file import has_consensus, has_halves, has_starts, read_starts
+from coldstart.io.runs_plan import Kind, RunsPlan, has_consensus, has_halves, has_plan, read_plan
 from coldstart.model.check_report import CheckReport
 from coldstart.model.state import IterationStats
 from coldstart.plugin.setup_page import RunRequest
-from coldstart.report.progress import HALF_TITLES, job_titles, start_titles
+from coldstart.report.progress import run_titles
+
+_RESUMED_BY = {Kind.STARTS: "resume_starts", Kind.HALVES: "resume_halves", Kind.CLASSES: "resume_jobs"}
 
 Job = Callable[..., Any]
 """Called with `on_iteration`, which takes the number of the part and a snapshot, `should_stop` and `should_suspend`."""
@@ -52,10 +54,11 @@ def new_job(request: RunRequest, on_check: Callable[[CheckReport], None]) -> Run
     jobs, starts = request.plan.jobs(request.params), request.plan.starts
     if starts > 1:
         run = _of_api("run_starts", *where, jobs[0], starts, **options)
-        return RunJob(request.output, run, (jobs[0].classes,) * starts, tuple(start_titles(starts)), ((),) * starts)
+        titles = tuple(run_titles("start", range(1, starts + 1)))
+        return RunJob(request.output, run, (jobs[0].classes,) * starts, titles, ((),) * starts)
     if len(jobs) > 1:
-        run = _of_api("run_jobs", *where, jobs, **options)
-        return _series_job(request.output, run, [job.classes for job in jobs])
+        run, classes = _of_api("run_jobs", *where, jobs, **options), tuple(job.classes for job in jobs)
+        return RunJob(request.output, run, classes, tuple(run_titles("job", classes)), ((),) * len(classes))
     return RunJob(request.output, _single(_of_api("run_job", *where, jobs[0], **options)), (jobs[0].classes,))
 
 
@@ -73,52 +76,46 @@ def left_job(output: Path, *, data_root: Path | None = None, accept_changes: boo
     OutputError
         If there is nothing to go on with, or it cannot be read.
     """
-    from coldstart.api import job_folder, series_jobs
     from coldstart.io.results import RunFolder
 
     options = {"data_root": data_root, "accept_changes": accept_changes}
-    if has_starts(output):
-        plan = read_starts(output)
-        folders = [plan.folder(output, number) for number in range(plan.starts)]
-        run = _of_api("resume_halves" if plan.halves else "resume_starts", output, **options)
-        titles = HALF_TITLES if plan.halves else tuple(start_titles(plan.starts))
-        return RunJob(output, run, (plan.params.classes,) * plan.starts, titles, _histories(folders))
-    jobs = series_jobs(output)
-    if jobs is not None:
-        numbers = [job.classes for job in jobs]
-        folders = [job_folder(output, number) for number in numbers]
-        return _series_job(output, _of_api("resume_jobs", output, **options), numbers, _histories(folders))
+    if has_plan(output):
+        plan = read_plan(output)
+        run, titles = _of_api(_RESUMED_BY[plan.kind], output, **options), run_titles(plan.name, plan.numbers)
+        classes = tuple(job.classes for job in plan.jobs)
+        return RunJob(output, run, classes, tuple(titles), _histories(plan.folders(output)))
     folder = RunFolder(output)
     run = _single(_of_api("resume_job", output, **options))
     return RunJob(output, run, (folder.load_params().classes,), histories=(folder.load_iterations(),))
 
 
 def can_go_on(output: Path) -> bool:
-    """Whether there is something to go on with: a checkpoint, or starts or halves that have not come to their end."""
-    if not has_starts(output):
+    """Whether there is something to go on with: a checkpoint, or several runs that have not come to their end."""
+    if not has_plan(output):
         return RunPaths(output).checkpoint_path.is_file()
-    if not (has_consensus(output) or has_halves(output)):
-        return True
     try:
-        return _was_stopped(output)
+        plan = read_plan(output)
+        compared = plan.kind is Kind.CLASSES or has_consensus(output) or has_halves(output)
+        return not compared or _was_stopped(output, plan)
     except OutputError:
         return False
 
 
-def _was_stopped(output: Path) -> bool:
-    """Whether starts that were compared had been stopped before: one never began, or ended early.
+def _was_stopped(output: Path, plan: RunsPlan) -> bool:
+    """Whether runs that were compared had been stopped before: one never began, or ended early.
 
-    Those that fell behind in the race have a checkpoint too, but are not stopped.
+    Starts that fell behind in the race have a checkpoint too, but are not stopped.
     """
     from coldstart.io.opened_run import is_run_folder
     from coldstart.io.results import RunFolder
 
-    plan = read_starts(output)
-    runs = [RunFolder(plan.folder(output, number)) for number in range(plan.starts)]
-    return any(
-        not is_run_folder(run.path) or (run.checkpoint_path.is_file() and run.load_summary().status == "stopped")
-        for run in runs
-    )
+    def has_ended(run: RunFolder) -> bool:
+        if not is_run_folder(run.path):
+            return False
+        status, left = run.load_summary().status, run.checkpoint_path.is_file()
+        return status == "completed" or (plan.kind is Kind.STARTS and status != "stopped") or not left
+
+    return not all(has_ended(RunFolder(folder)) for folder in plan.folders(output))
 
 
 def _of_api(name: str, *arguments: Any, **options: Any) -> Job:
@@ -139,12 +136,6 @@ def _single(run: Job) -> Job:
         return run(on_iteration=partial(on_iteration, 0), **keywords)
 
     return run_part
-
-
-def _series_job(
-    output: Path, run: Job, classes: list[int], histories: tuple[tuple[IterationStats, ...], ...] | None = None
-) -> RunJob:
-    return RunJob(output, run, tuple(classes), tuple(job_titles(classes)), histories or ((),) * len(classes))
 
 
 def _histories(folders: list[Path]) -> tuple[tuple[IterationStats, ...], ...]:

@@ -37,16 +37,9 @@ def shares_text(stats: IterationStats) -> str:
     return f"classes {'/'.join(f'{100.0 * share:.0f}' for share in shares)} %" if len(shares) > 1 else ""
 
 
-def job_titles(classes: Sequence[int]) -> list[str]:
-    """What jobs with these numbers of classes are called: '3 classes, job 3 of 4'."""
-    counts = [f"{number} {'class' if number == 1 else 'classes'}" for number in classes]
+def run_titles(name: str, numbers: Sequence[int]) -> list[str]:
+    """What several runs are called: 'start 3 of 8', 'half 1 of 2', or '3 classes, job 3 of 3'."""
+    if name != "job":
+        return [f"{name} {number} of {len(numbers)}" for number in numbers]
+    counts = [f"{number} {'class' if number == 1 else 'classes'}" for number in numbers]
     return [f"{count}, job {place} of {len(counts)}" for place, count in enumerate(counts, 1)]
-
-
-HALF_TITLES = ("half 1 of 2", "half 2 of 2")
-"""What the two of a run of both halves are called."""
-
-
-def start_titles(starts: int) -> list[str]:
-    """What several starts are called: 'start 3 of 8'."""
-    return [f"start {number} of {starts}" for number in range(1, starts + 1)]

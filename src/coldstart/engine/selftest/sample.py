@@ -85,9 +85,7 @@ def make_sample(rng: np.random.Generator) -> Sample:
     cells = IN_PLANE * rng.choice(CLASSES * grid.directions, DIRECTIONS, replace=False).astype(np.int32)
     centres = rotation_rows(grid.direction_table, grid.psi_table, turn, cells)
     circle = int(plane.circle_start[-1])
-    table, _, _ = make_slices(
-        volumes, kx, ky, centres, unpaired(DIRECTIONS), plane.ring_table, np.zeros(RINGS), circle
-    )
+    table, _, _ = make_slices(volumes, kx, ky, centres, unpaired(DIRECTIONS), plane.ring_table, np.zeros(RINGS), circle)
     points = len(plane.points)
     return Sample(
         plane=plane,

@@ -1,4 +1,4 @@
-"""One of several starts, or of two halves: a run folder of its own, taken as far as it is to go for now."""
+"""One of several runs on the same particles: a folder of its own, taken as far as it is to go for now."""
 
 import shutil
 from dataclasses import dataclass, field
@@ -13,13 +13,13 @@ from coldstart.api.resume import resume_job
 from coldstart.errors import RunSuspended
 from coldstart.io.results import RunFolder
 from coldstart.io.run_paths import resume_command
-from coldstart.io.starts_file import StartsPlan
+from coldstart.io.runs_plan import RunsPlan
 from coldstart.model.starts import JUDGED_ITERATIONS
 from coldstart.model.state import IterationStats, Snapshot
 
 
 class Gate(Enum):
-    """Where a start is left until it is known whether it is to go on."""
+    """Where a run is left until it is known whether it is to go on; only starts race."""
 
     RECOGNITION = "where it has waited for the map in vain, or else where it is judged"
     JUDGEMENT = "after so many iterations of its final phase"
@@ -27,14 +27,14 @@ class Gate(Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class Start:
-    """A start, and how far it is to go.
+class PlannedRun:
+    """A run of a plan, and how far it is to go.
 
     Attributes
     ----------
     output : Path
-        The folder that holds those of all starts.
-    plan : StartsPlan
+        The folder that holds those of all runs.
+    plan : RunsPlan
     number : int
         From 0.
     gate : Gate
@@ -43,7 +43,7 @@ class Start:
     """
 
     output: Path
-    plan: StartsPlan
+    plan: RunsPlan
     number: int
     gate: Gate
     accept_changes: bool = False
@@ -51,7 +51,7 @@ class Start:
     @property
     def folder(self) -> Path:
         """Its run folder."""
-        return self.plan.folder(self.output, self.number)
+        return self.plan.folders(self.output)[self.number]
 
     @property
     def has_begun(self) -> bool:
@@ -59,7 +59,7 @@ class Start:
         return _can_go_on(self.folder)
 
     def may_advance(self, *, stopped: bool) -> bool:
-        """Whether to take it further: after a stop only if it was judged and has begun, to end with what it has."""
+        """Whether to take it further: after a stop only to its end, if it has begun, with what it has."""
         return not stopped or (self.gate is Gate.END and self.has_begun)
 
     def advance(
@@ -76,7 +76,8 @@ class Start:
         ColdstartError
             As `run_job` and `resume_job`: RunSuspended if `should_suspend` said so before it got there.
         """
-        gate = _Gatekeeper(self.gate, self.plan.params.waiting_iterations, should_suspend)
+        params = self.plan.jobs[self.number]
+        gate = _Gatekeeper(self.gate, params.waiting_iterations, should_suspend)
 
         def seen(snapshot: Snapshot) -> None:
             gate.add(snapshot.stats)
@@ -85,7 +86,7 @@ class Start:
         try:
             if not self.has_begun:
                 run_job(
-                    self.plan.particles, self.folder, self.plan.job(self.number), data_root=self.plan.data_root,
+                    self.plan.particles, self.folder, params, data_root=self.plan.data_root,
                     on_check=on_check, on_iteration=seen, should_stop=should_stop, should_suspend=gate.should_leave,
                 )  # fmt: skip
             elif not gate.is_reached(self.folder):
@@ -112,7 +113,7 @@ class _Gatekeeper:
     reached: bool = False
 
     def is_reached(self, folder: Path) -> bool:
-        """Whether a start that was left has nothing to do before the gate; its iterations are counted."""
+        """Whether a run that was left has nothing to do before the gate; its iterations are counted."""
         run = RunFolder(folder)
         if not run.checkpoint_path.is_file():
             return True
@@ -128,7 +129,7 @@ class _Gatekeeper:
             self.final.add(stats.iteration)
 
     def should_leave(self) -> bool:
-        """Whether the start is to be left for now."""
+        """Whether the run is to be left for now."""
         if self.suspend is not None and self.suspend():
             return True
         self.reached = self._stands_at_gate()
@@ -141,7 +142,7 @@ class _Gatekeeper:
 
 
 def _can_go_on(folder: Path) -> bool:
-    """Whether there is something of a start to go on from; what was killed before its first checkpoint is removed."""
+    """Whether there is something of a run to go on from; what was killed before its first checkpoint is removed."""
     run = RunFolder(folder)
     if not folder.is_dir():
         return False

@@ -1,4 +1,4 @@
-"""Several starts on the workers of a cluster: the files of starts that ran one after the other."""
+"""Several runs on the workers of a cluster, one on each: the files of runs that came one after the other."""
 
 import json
 from collections.abc import Callable
@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from coldstart import AbInitioParams
-from coldstart.api import resume_starts, run_halves, run_starts
+from coldstart.api import resume_starts, run_halves, run_jobs, run_starts
 from coldstart.cluster.request import ClusterRequest
 from coldstart.errors import ParameterError, RunSuspended
 from coldstart.io.results import RunFolder
@@ -124,6 +124,29 @@ def test_each_worker_takes_a_half_and_the_bytes_are_the_same(
     particles, outputs = unbroken.particles, [beside / name / "out" for name in ("here", "elsewhere")]
     for output, cluster in zip(outputs, (None, two_workers), strict=True):
         run_halves(particles, output, params, cluster=cluster)
+    here, elsewhere = map(kill_test.folder_content, outputs)
+    assert elsewhere.keys() == here.keys()
+    assert {Path(name).name for name in here if here[name] != elsewhere[name]} <= TIMED
+
+
+@pytest.mark.parametrize("killed", [False, True])
+def test_each_worker_takes_a_number_of_classes_and_the_bytes_are_the_same(
+    unbroken: Any, params: AbInitioParams, beside: Path, two_workers: ClusterRequest,
+    kill_a_worker: Callable[[], None], kill_test: ModuleType, killed: bool,
+) -> None:  # fmt: skip
+    jobs = [params.model_copy(update={"classes": number, "class_similarity": 0.0}) for number in (3, 1, 2)]
+    seen: list[int] = []
+
+    def watch(job: int, _: Snapshot) -> None:
+        if killed and len(seen) == 10:
+            kill_a_worker()
+        seen.append(job)
+
+    particles, outputs = unbroken.particles, [beside / name / "out" for name in ("here", "elsewhere")]
+    run_jobs(particles, outputs[0], jobs)
+    summaries = run_jobs(particles, outputs[1], jobs, cluster=two_workers, on_iteration=watch)
+    assert [(len(summary.classes), summary.status) for summary in summaries] == [(n, "completed") for n in (3, 1, 2)]
+    assert sum(now != before for before, now in pairwise(seen)) > 5, "jobs took turns as if one ran after the other"
     here, elsewhere = map(kill_test.folder_content, outputs)
     assert elsewhere.keys() == here.keys()
     assert {Path(name).name for name in here if here[name] != elsewhere[name]} <= TIMED

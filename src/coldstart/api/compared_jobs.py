@@ -1,0 +1,86 @@
+"""The page that compares several numbers of classes, from what their run folders hold."""
+
+from pathlib import Path
+
+import numpy as np
+
+from coldstart import __version__
+from coldstart.io.class_records import ClassSummary
+from coldstart.io.files import write_text_atomically
+from coldstart.io.mrc import read_map
+from coldstart.io.results import RunFolder
+from coldstart.io.run_paths import RunPaths
+from coldstart.io.run_records import Summary
+from coldstart.io.runs_plan import RunsPlan
+from coldstart.io.star_poses import read_poses
+from coldstart.io.star_subset import particle_block
+from coldstart.io.star_text import read_blocks
+from coldstart.model.state import ClassReport, RunResult
+from coldstart.params import AbInitioParams
+
+
+def compare_jobs(output: Path, plan: RunsPlan) -> tuple[Summary, ...]:
+    """Write the page about the jobs in a folder that have a result, and give their summaries, in the plan's order.
+
+    Raises
+    ------
+    OutputError
+        If a file cannot be read or written.
+    """
+    from coldstart.report.compare import ComparedJob, render_comparison
+
+    compared, summaries = [], []
+    for params, folder in zip(plan.jobs, plan.folders(output), strict=True):
+        run = RunFolder(folder)
+        summary = run.load_summary() if run.summary_path.is_file() else None
+        if summary is None or summary.status not in ("completed", "stopped"):
+            continue
+        summaries.append(summary)
+        compared.append(
+            ComparedJob(
+                name=folder.name,
+                link=f"{folder.name}/{run.report_path.name}",
+                result=_result(run, summary, params),
+                params=params,
+                cpu_seconds=summary.cpu_seconds or 0.0,
+                wall_seconds=summary.wall_seconds or 0.0,
+                particle_count=(summary.particles_used or 0) + (summary.particles_unused or 0),
+            )
+        )
+    if compared:
+        write_text_atomically(RunPaths(output).report_path, render_comparison(compared, __version__))
+    return tuple(summaries)
+
+
+def _result(run: RunFolder, summary: Summary, params: AbInitioParams) -> RunResult:
+    """What the page shows of a job: its last snapshots, since maps in the input's box are larger."""
+    table = run.table_path(params.classes)
+    blocks = read_blocks(table)
+    poses = read_poses(blocks[particle_block(blocks, table)], str(table), params.classes)
+    snapshots = run.load_snapshots()
+    last = max(snapshot.iteration for snapshot in snapshots)
+    maps = [read_map(snapshot.path) for snapshot in snapshots if snapshot.iteration == last]
+    likeness = () if summary.class_similarity is None else summary.class_similarity
+    return RunResult(
+        volumes=np.stack([volume for volume, _ in maps]),
+        pixel_size_angstrom=maps[0][1],
+        poses=poses,
+        iterations=(),
+        resolution_angstrom=summary.resolution_angstrom or float("nan"),
+        device_name=summary.device or "",
+        peak_device_bytes=summary.peak_device_bytes or 0,
+        stopped_early=summary.status == "stopped",
+        classes=tuple(map(_report, summary.classes)),
+        similarity=np.array(likeness),
+    )
+
+
+def _report(summary: ClassSummary) -> ClassReport:
+    """What the page shows of a class."""
+    return ClassReport(
+        share=summary.particle_share,
+        resolution_angstrom=float("nan") if summary.resolution_angstrom is None else summary.resolution_angstrom,
+        half_correlation=np.zeros(0),
+        flatness=1.0 if summary.flatness is None else summary.flatness,
+        is_noise=summary.is_noise,
+    )
