@@ -10,7 +10,7 @@ import pytest
 from click.testing import CliRunner
 
 from coldstart import AbInitioParams
-from coldstart.api import resume_halves, run_halves
+from coldstart.api import resume_runs, run_halves
 from coldstart.api.wanted import read_wanted
 from coldstart.cli.main import main
 from coldstart.errors import OutputError, ParameterError
@@ -84,7 +84,7 @@ def test_halves_that_disagree_are_not_put_together(joined: Joined) -> None:
     """The same halves, by the bar that holds outside of these tests."""
     low = min(joined.record.similarity) < SAME_MAP
     assert low, "the halves of this set agree after all: take fewer particles"
-    record = resume_halves(joined.output)
+    record = resume_runs(joined.output)
     assert not record.agree
     assert record.resolution_angstrom == ()
     left = sorted(path.name for path in joined.output.iterdir() if not path.name.startswith("."))

@@ -8,7 +8,7 @@ import pytest
 from click.testing import CliRunner
 
 from coldstart import AbInitioParams
-from coldstart.api import job_folder, resume_jobs, run_jobs
+from coldstart.api import job_folder, resume_runs, run_jobs
 from coldstart.api.usage import Usage
 from coldstart.cli.main import main
 from coldstart.demo.files import write_demo_set
@@ -130,7 +130,7 @@ def test_a_page_that_could_not_be_written_is_there_in_the_end(small_set: Path, t
         run_jobs(small_set, out, jobs(1, 2), on_iteration=block)
     page.rmdir()
     seen: list[int] = []
-    summaries = resume_jobs(out, on_iteration=lambda job, _: seen.append(job))
+    summaries = resume_runs(out, on_iteration=lambda job, _: seen.append(job))
     assert set(seen) == ({1} if blocked == 0 else set())
     assert [len(summary.classes) for summary in summaries] == [1, 2]
     assert links(out) == ["classes_1/report.html", "classes_2/report.html"]

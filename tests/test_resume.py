@@ -14,7 +14,7 @@ import pytest
 from click.testing import CliRunner
 
 from coldstart import AbInitioParams
-from coldstart.api import job_folder, resume_job, resume_jobs, run_job, run_jobs
+from coldstart.api import job_folder, resume_job, resume_runs, run_job, run_jobs
 from coldstart.api.checkpoint import JOB, POINT, JobCheckpoint, read_job, read_point
 from coldstart.cli.main import main
 from coldstart.compute.device import list_devices
@@ -291,7 +291,7 @@ def test_several_jobs(unbroken: Any, beside: Path, content: Content) -> None:
     assert not job_folder(output, 2).exists()
     for phase in ("marching", "posing"):
         with pytest.raises(RunSuspended, match=re.escape(f"coldstart resume {output}")):
-            resume_jobs(output, **LeaveJob(phase).options)
+            resume_runs(output, **LeaveJob(phase).options)
     told = CliRunner(env={"COLUMNS": "200"}).invoke(main, ["resume", str(output)]).output.splitlines()
     assert told[0].startswith("2 classes, job 2 of 2  iteration")
     assert any(line.startswith("Completed 2 jobs in") for line in told)
@@ -299,7 +299,7 @@ def test_several_jobs(unbroken: Any, beside: Path, content: Content) -> None:
         assert content(job_folder(output, number)) == content(job_folder(whole, number))
     assert page(output) == page(whole)
     assert sorted(path.name for path in output.iterdir()) == ["classes_1", "classes_2", "report.html", "runs.json"]
-    assert {summary.status for summary in resume_jobs(output)} == {"completed"}
+    assert {summary.status for summary in resume_runs(output)} == {"completed"}
     assert page(output) == page(whole)
 
 

@@ -11,7 +11,7 @@ import pytest
 from click.testing import CliRunner
 
 from coldstart import AbInitioParams
-from coldstart.api import resume_starts, run_job, run_starts
+from coldstart.api import resume_runs, run_job, run_starts
 from coldstart.cli.main import main
 from coldstart.errors import OutputError, ParameterError, RunSuspended
 from coldstart.io.consensus_files import DISAGREE_LABEL, START_AGREEMENT
@@ -144,7 +144,7 @@ def test_starts_that_waited_in_vain_are_left_or_go_on(
     seen.clear()
     monkeypatch.setattr("coldstart.api.starts.not_given_up", list)
     monkeypatch.setattr("coldstart.model.starts.LEAST_SHORTFALL", 1e9)
-    record = resume_starts(beside / "out", on_iteration=see)
+    record = resume_runs(beside / "out", on_iteration=see)
     assert [start.status for start in record.starts] == ["completed", "completed"]
     assert {start for start, _ in seen} == {1}
     assert "waiting" not in {phase for _, phase in seen}
@@ -186,9 +186,7 @@ def test_a_race_that_was_left_goes_on(both: Runs, unbroken: Any, params: AbIniti
                 "on_iteration": see,
                 "should_suspend": lambda last=last: seen[-1:] == [last] and seen.count(last) % 7 == 0,
             }
-            go_on = (
-                partial(resume_starts, output) if seen else partial(run_starts, unbroken.particles, output, params, 2)
-            )
+            go_on = partial(resume_runs, output) if seen else partial(run_starts, unbroken.particles, output, params, 2)
             with pytest.raises(RunSuspended, match=f"coldstart resume {output}"):
                 go_on(**leave)
         outcome = CliRunner().invoke(main, ["resume", str(output)])
@@ -207,7 +205,7 @@ def test_stopped_in_the_first_start_there_is_nothing_to_compare(
         run_starts(unbroken.particles, output, params, 2, **options)
     assert RunFolder(output / "start_1").load_summary().status == "stopped"
     assert not (output / "start_2").exists()
-    record = resume_starts(output)
+    record = resume_runs(output)
     assert len(record.starts) == 2
 
 
@@ -217,5 +215,5 @@ def test_what_makes_no_race_is_refused(unbroken: Any, params: AbInitioParams, tm
     command = ["run", str(unbroken.particles), "-o", str(tmp_path / "out"), "--starts", "2", "--classes", "1", "2"]
     assert "one number of classes" in CliRunner().invoke(main, command).output
     with pytest.raises(OutputError, match=r"runs\.json cannot be read"):
-        resume_starts(tmp_path)
+        resume_runs(tmp_path)
     assert list(tmp_path.iterdir()) == []

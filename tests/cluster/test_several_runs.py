@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from coldstart import AbInitioParams
-from coldstart.api import resume_starts, run_halves, run_jobs, run_starts
+from coldstart.api import resume_runs, run_halves, run_jobs, run_starts
 from coldstart.cluster.request import ClusterRequest
 from coldstart.errors import ParameterError, RunSuspended
 from coldstart.io.results import RunFolder
@@ -92,7 +92,7 @@ def test_starts_that_were_suspended_go_on_without_the_cluster(
     begun = [path for path in output.glob("start_*") if path.is_dir()]
     assert begun
     assert {RunFolder(path).load_summary().status for path in begun} == {"suspended"}
-    resume_starts(output)
+    resume_runs(output)
     same(output)
 
 

@@ -71,34 +71,10 @@ def run_halves(
     check_output(output)
     read_data(Path(particles_path), params, data_root).checked(params, on_check)
     plan = RunsPlan(Kind.HALVES, Path(particles_path), data_root, params, (1, 2))
-    return _run(RunsTogether(output, plan, on_iteration, should_stop, should_suspend, cluster))
+    return run_both(RunsTogether(output, plan, on_iteration, should_stop, should_suspend, cluster))
 
 
-def resume_halves(
-    output: Path,
-    *,
-    data_root: Path | None = None,
-    on_iteration: OnJobIteration | None = None,
-    should_stop: ShouldStop | None = None,
-    should_suspend: ShouldSuspend | None = None,
-    accept_changes: bool = False,
-    cluster: "ClusterRequest | None" = None,
-) -> HalvesRecord:
-    """Go on with halves that were left, or compare them anew.
-
-    Raises
-    ------
-    ColdstartError
-        As `resume_job`, and OutputError if the folder is none of two halves.
-    """
-    runs = RunsTogether.left(
-        Kind.HALVES, Path(output), data_root, on_iteration, should_stop, should_suspend, cluster,
-        accept_changes=accept_changes,
-    )  # fmt: skip
-    return _run(runs)
-
-
-def _run(runs: RunsTogether) -> HalvesRecord:
+def run_both(runs: RunsTogether) -> HalvesRecord:
     """Run what is left of both halves, and compare them."""
     with runs.kept():
         with runs.runners() as advance:

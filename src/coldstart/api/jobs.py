@@ -40,7 +40,7 @@ def run_jobs(
     """Reconstruct the particles of a file with several numbers of classes, and compare them.
 
     Each job writes a run folder as `run_job` does: `job_folder` says which. `output` holds the page that compares them,
-    and what was asked for, from which `resume_jobs` goes on.
+    and what was asked for, from which `resume_runs` goes on.
 
     Parameters
     ----------
@@ -80,34 +80,12 @@ def run_jobs(
     check_output(Path(output))
     numbers = tuple(job.classes for job in jobs)
     plan = RunsPlan(Kind.CLASSES, Path(particles_path), data_root, jobs[0], numbers)
-    return _run(RunsTogether(Path(output), plan, on_iteration, should_stop, should_suspend, cluster, on_check))
+    return run_and_compare(
+        RunsTogether(Path(output), plan, on_iteration, should_stop, should_suspend, cluster, on_check)
+    )
 
 
-def resume_jobs(
-    output: Path,
-    *,
-    data_root: Path | None = None,
-    on_iteration: OnJobIteration | None = None,
-    should_stop: ShouldStop | None = None,
-    should_suspend: ShouldSuspend | None = None,
-    accept_changes: bool = False,
-    cluster: "ClusterRequest | None" = None,
-) -> tuple[Summary, ...]:
-    """Go on with several jobs that were left, each from its checkpoint, or compare them anew.
-
-    Raises
-    ------
-    ColdstartError
-        As `resume_job`, and OutputError if the folder is none of several numbers of classes.
-    """
-    runs = RunsTogether.left(
-        Kind.CLASSES, Path(output), data_root, on_iteration, should_stop, should_suspend, cluster,
-        accept_changes=accept_changes,
-    )  # fmt: skip
-    return _run(runs)
-
-
-def _run(runs: RunsTogether) -> tuple[Summary, ...]:
+def run_and_compare(runs: RunsTogether) -> tuple[Summary, ...]:
     """Run what is left of the jobs, and compare them."""
     runs.on_done = compare = partial(compare_jobs, runs.output, runs.plan)
     with runs.kept():

@@ -72,34 +72,10 @@ def run_starts(
         raise ParameterError(f"--starts {starts} leaves nothing to compare: give 2 or more.")
     check_output(Path(output))
     plan = RunsPlan(Kind.STARTS, Path(particles_path), data_root, params, tuple(range(1, starts + 1)))
-    return _race(RunsTogether(Path(output), plan, on_iteration, should_stop, should_suspend, cluster, on_check))
+    return race(RunsTogether(Path(output), plan, on_iteration, should_stop, should_suspend, cluster, on_check))
 
 
-def resume_starts(
-    output: Path,
-    *,
-    data_root: Path | None = None,
-    on_iteration: OnJobIteration | None = None,
-    should_stop: ShouldStop | None = None,
-    should_suspend: ShouldSuspend | None = None,
-    accept_changes: bool = False,
-    cluster: "ClusterRequest | None" = None,
-) -> ConsensusRecord:
-    """Go on with several starts that were left, or compare them anew.
-
-    Raises
-    ------
-    ColdstartError
-        As `resume_job`, and OutputError if the folder is none of several starts.
-    """
-    runs = RunsTogether.left(
-        Kind.STARTS, Path(output), data_root, on_iteration, should_stop, should_suspend, cluster,
-        accept_changes=accept_changes,
-    )  # fmt: skip
-    return _race(runs)
-
-
-def _race(runs: RunsTogether) -> ConsensusRecord:
+def race(runs: RunsTogether) -> ConsensusRecord:
     """Run what is left of the race, and compare the starts."""
     with runs.kept():
         with runs.runners() as advance:

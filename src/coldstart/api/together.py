@@ -17,9 +17,8 @@ from coldstart.api.checkpoint import ShouldSuspend
 from coldstart.api.drive import ShouldStop
 from coldstart.api.job import read_data
 from coldstart.api.planned_run import Gate, PlannedRun
-from coldstart.errors import OutputError
 from coldstart.io.lock import FolderLock
-from coldstart.io.runs_plan import Kind, RunsPlan, read_plan, write_plan
+from coldstart.io.runs_plan import RunsPlan, read_plan, write_plan
 from coldstart.model.state import IterationStats, Snapshot
 
 if TYPE_CHECKING:
@@ -30,9 +29,6 @@ OnJobIteration = Callable[[int, Snapshot], None]
 
 Advance = Callable[[Sequence[PlannedRun]], None]
 """Takes runs as far as they are to go."""
-
-
-RESUMED_BY = {Kind.STARTS: "resume_starts", Kind.HALVES: "resume_halves", Kind.CLASSES: "resume_jobs"}
 
 
 def nothing_more() -> None:
@@ -74,9 +70,8 @@ class RunsTogether:
 
     @classmethod
     def left(
-        cls, kind: Kind, output: Path, data_root: Path | None, on_iteration: OnJobIteration | None,
-        stop: ShouldStop | None, suspend: ShouldSuspend | None, cluster: "ClusterRequest | None", *,
-        accept_changes: bool,
+        cls, output: Path, data_root: Path | None, on_iteration: OnJobIteration | None, stop: ShouldStop | None,
+        suspend: ShouldSuspend | None, cluster: "ClusterRequest | None", *, accept_changes: bool,
     ) -> "RunsTogether":  # fmt: skip
         """Those that were left in a folder, which is locked.
 
@@ -86,8 +81,6 @@ class RunsTogether:
             If it holds no such runs.
         """
         plan = read_plan(output)
-        if plan.kind is not kind:
-            raise OutputError(f"{output} holds {plan.plural} and no {kind.value}: use {RESUMED_BY[plan.kind]}.")
         plan = plan if data_root is None else replace(plan, data_root=data_root)
         runs = cls(output, plan, on_iteration, stop, suspend, cluster, accept_changes=accept_changes)
         runs.lock = FolderLock(output)

@@ -59,22 +59,21 @@ def _resume_one(output: Path, options: dict[str, Any]) -> None:
 
 
 def _resume_several(output: Path, options: dict[str, Any]) -> None:
-    from coldstart.api import resume_halves, resume_jobs, resume_starts
+    from coldstart.api import resume_runs
     from coldstart.io.runs_plan import Kind, read_plan
 
     plan = read_plan(output)
-    resumed: dict[Kind, tuple[Callable[..., Any], Callable[..., None]]] = {
-        Kind.STARTS: (resume_starts, print_consensus),
-        Kind.HALVES: (resume_halves, print_halves),
-        Kind.CLASSES: (resume_jobs, partial(print_comparison, asked=len(plan.numbers))),
+    tellers: dict[Kind, Callable[..., None]] = {
+        Kind.STARTS: print_consensus,
+        Kind.HALVES: print_halves,
+        Kind.CLASSES: partial(print_comparison, asked=len(plan.numbers)),
     }
-    go_on, tell = resumed[plan.kind]
     with listen_to_signals() as requests, jobs_display(run_titles(plan.name, plan.numbers)) as show:
-        outcome = go_on(
+        outcome = resume_runs(
             output,
             on_iteration=show,
             should_stop=requests.should_stop,
             should_suspend=requests.should_suspend,
             **options,
         )
-    tell(output, outcome)
+    tellers[plan.kind](output, outcome)

@@ -17,8 +17,6 @@ from coldstart.model.state import IterationStats
 from coldstart.plugin.setup_page import RunRequest
 from coldstart.report.progress import run_titles
 
-_RESUMED_BY = {Kind.STARTS: "resume_starts", Kind.HALVES: "resume_halves", Kind.CLASSES: "resume_jobs"}
-
 Job = Callable[..., Any]
 """Called with `on_iteration`, which takes the number of the part and a snapshot, `should_stop` and `should_suspend`."""
 
@@ -81,7 +79,7 @@ def left_job(output: Path, *, data_root: Path | None = None, accept_changes: boo
     options = {"data_root": data_root, "accept_changes": accept_changes}
     if has_plan(output):
         plan = read_plan(output)
-        run, titles = _of_api(_RESUMED_BY[plan.kind], output, **options), run_titles(plan.name, plan.numbers)
+        run, titles = _of_api("resume_runs", output, **options), run_titles(plan.name, plan.numbers)
         classes = tuple(job.classes for job in plan.jobs)
         return RunJob(output, run, classes, tuple(titles), _histories(plan.folders(output)))
     folder = RunFolder(output)
