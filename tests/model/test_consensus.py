@@ -7,7 +7,13 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from coldstart.model.alignment import MIRROR_AXIS, Placement
-from coldstart.model.consensus import agreed_maps, placed_rotations, pose_differences_deg, start_tree
+from coldstart.model.consensus import (
+    agreed_maps,
+    agreed_resolution_angstrom,
+    placed_rotations,
+    pose_differences_deg,
+    start_tree,
+)
 from coldstart.model.hand import flip_map, flip_matrices, mirror_matrix
 from coldstart.model.mask import soft_window
 from coldstart.model.so3 import random_rotations, rotvec_to_matrix
@@ -97,3 +103,10 @@ def test_poses_are_compared_modulo_the_point_group() -> None:
     assert differences[1] == pytest.approx([8.0, 8.0, np.nan, 8.0], nan_ok=True)
     assert differences[2] == pytest.approx([180.0] * 4)
     assert pose_differences_deg(rotations, np.concatenate([ONE, half_turn]))[2] == pytest.approx([0.0] * 4, abs=1e-5)
+
+
+def test_starts_agree_to_where_the_worst_class_parts_and_no_further_than_they_went() -> None:
+    falling = np.array([1.0, 1.0, 0.9, 0.7, 0.3, 0.0])
+    assert agreed_resolution_angstrom(np.stack([np.ones(6), falling]), 60.0, 12.0) == pytest.approx(60.0 / 3.5)
+    assert agreed_resolution_angstrom(np.stack([np.ones(6), falling]), 60.0, 20.0) == 20.0
+    assert agreed_resolution_angstrom(np.ones((1, 6)), 60.0, 12.0) == 12.0

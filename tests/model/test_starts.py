@@ -83,4 +83,5 @@ def test_the_verdict_names_those_that_were_left():
     )
     alone = verdict({1: None, 2: best, 3: None}, 2, 1, None)
     assert "start 3: do not trust its map alone. 2 waited for the map in vain and were left." in alone
-    assert verdict({0: best, 1: best}, 1, 2, 12.0) == "All 2 starts agree to 12 Å."
+    assert verdict({0: best, 1: best}, 1, 2, 12.0) == "Both starts agree to 12 Å."
+    assert verdict({0: best, 1: best, 2: best}, 1, 3, 12.0) == "All 3 starts agree to 12 Å."

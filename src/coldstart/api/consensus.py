@@ -28,12 +28,12 @@ from coldstart.model.consensus import (
     AgreedMaps,
     StartTree,
     agreed_maps,
+    agreed_resolution_angstrom,
     placed_rotations,
     pose_differences_deg,
     start_tree,
 )
 from coldstart.model.fourier import resize_spectrum, spectrum_of, volume_of
-from coldstart.model.fsc import resolution_at
 from coldstart.model.hand import flip_map
 from coldstart.model.so3 import euler_to_matrix
 from coldstart.model.starts import ConsensusRecord, Evidence, StartRecord, verdict
@@ -43,9 +43,6 @@ from coldstart.model.symmetry_detection import detect_symmetry
 
 AGREE_DEG = 10.0
 """Poses no further apart agree, or as far as two steps of the pose grid."""
-
-AGREE_CORRELATION = 0.5
-"""Of two maps, in a shell up to which they agree."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,8 +213,9 @@ def _record(
     agreement: NDArray[np.float64] | None,
 ) -> ConsensusRecord:  # fmt: skip
     box_angstrom = best.volumes.shape[-1] * best.voxel_size_angstrom
+    finest_angstrom = best.iterations[-1].resolution_angstrom
     agrees_to = {
-        start.number: max(resolution_at(curve, AGREE_CORRELATION, box_angstrom) for curve in curves)
+        start.number: agreed_resolution_angstrom(curves, box_angstrom, finest_angstrom)
         for start, curves in zip(members, agreed.correlation, strict=True)
         if start is not best
     }

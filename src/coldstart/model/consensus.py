@@ -15,12 +15,15 @@ from scipy.optimize import linear_sum_assignment
 from scipy.spatial.distance import squareform
 
 from coldstart.model.alignment import MIRROR_AXIS, Placement, align_maps, class_similarity_matrix, place_map
-from coldstart.model.fsc import fourier_shell_correlation
+from coldstart.model.fsc import fourier_shell_correlation, resolution_at
 from coldstart.model.hand import flip_matrices
 from coldstart.model.so3 import geodesic_distance_deg
 from coldstart.model.state import SAME_MAP
 
 FloatArray = NDArray[np.float64]
+
+AGREE_CORRELATION = 0.5
+"""Of two maps, in a shell up to which they agree."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +126,21 @@ def agreed_maps(
         placements.append(found)
         correlation.append([fourier_shell_correlation(*pair) for pair in zip(placed, fixed, strict=True)])
     return AgreedMaps((total / len(members)).astype(np.float32), tuple(placements), np.array(correlation))
+
+
+def agreed_resolution_angstrom(correlation: FloatArray, box_angstrom: float, finest_angstrom: float) -> float:
+    """Up to where the maps of two starts agree, all classes of them.
+
+    Parameters
+    ----------
+    correlation : (K, shells) float64
+        Fourier shell correlation of the maps of each class.
+    box_angstrom : float
+        Side of the box in Å.
+    finest_angstrom : float
+        Finest detail that the starts used, in Å: beyond it they have nothing to agree on.
+    """
+    return max(finest_angstrom, *(resolution_at(curve, AGREE_CORRELATION, box_angstrom) for curve in correlation))
 
 
 def placed_rotations(rotations: FloatArray, placement: Placement) -> FloatArray:

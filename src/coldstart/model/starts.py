@@ -102,6 +102,11 @@ class StartRecord:
     group: int
     agrees_to_angstrom: float | None = None
 
+    @property
+    def number(self) -> int:
+        """From 1, as its folder has it: a start that has not begun has none."""
+        return int(self.folder.rpartition("_")[2])
+
 
 @dataclass(frozen=True, slots=True)
 class ConsensusRecord:
@@ -157,7 +162,8 @@ def verdict(
             f"No other of the {count} starts agrees with the best one, start {best + 1}: do not trust its map alone."
             f"{waited} Try more starts, more or cleaner particles, or a smaller number of Å for the initial resolution."
         )
-    who = f"All {count} starts agree" if agreeing == count else f"{agreeing} of {count} starts agree"
+    everyone = "Both starts agree" if count == 2 else f"All {count} starts agree"
+    who = everyone if agreeing == count else f"{agreeing} of {count} starts agree"
     behind = [own.mean for own in judged.values() if own.is_behind(judged[best])]
     text = f"{who} to {resolution_angstrom:.0f} Å."
     if behind:
