@@ -61,6 +61,17 @@ def test_independent_halves_can_be_quoted() -> None:
     assert "can be quoted" in halves_sentence(HalfReport(curve, curve, 0.1, independent=True), 80.0, 10.0)
 
 
+def test_a_symmetry_of_some_classes_is_not_advised_for_all(
+    make_result: Callable[..., RunResult], make_report: Callable[..., ClassReport]
+) -> None:
+    symmetric, other = make_report(symmetry=shown(candidate("D7", 0.94))), make_report()
+    (all_alike,) = run_advice(replace(make_result(2), classes=(symmetric, symmetric)))
+    assert all_alike.remedy.startswith("A run with --symmetry D7")
+    (some,) = run_advice(replace(make_result(2), classes=(other, symmetric)))
+    assert "coldstart pick --class 2" in some.remedy
+    assert "run these with their own (--symmetry D7)" in some.remedy
+
+
 def test_advice_on_symmetry_and_views(
     make_result: Callable[..., RunResult], make_report: Callable[..., ClassReport]
 ) -> None:

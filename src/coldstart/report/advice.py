@@ -37,7 +37,7 @@ def run_advice(result: RunResult) -> list[Advice]:
     if pairs := alike_pairs(result):
         advice.append(_alike_advice(pairs))
     if symmetric := _symmetric(result):
-        advice.append(_symmetry_advice(symmetric, several))
+        advice.append(_symmetry_advice(symmetric, len(result.volumes)))
     return [*advice, *_view_advice(result)]
 
 
@@ -106,18 +106,21 @@ def _symmetric(result: RunResult) -> dict[int, str]:
     return {number: found.group for number, found in shown.items() if found is not None and found.group != "C1"}
 
 
-def _symmetry_advice(groups: Mapping[int, str], several: bool) -> Advice:
-    first = next(iter(groups.values()))
-    if several:
+def _symmetry_advice(groups: Mapping[int, str], classes: int) -> Advice:
+    number, first = next(iter(groups.items()))
+    if classes > 1:
         named = listed(f"{group} (class {number})" for number, group in groups.items())
         seen = f"Maps show symmetry that was not imposed: {named}."
     else:
         seen = f"The map shows the symmetry {first}, which was not imposed."
-    return Advice(
-        seen,
-        f"A run with --symmetry {first} makes the most of the particles; coldstart symmetry turns a map and its poses "
-        "onto the axes.",
-    )
+    if list(groups.values()) == [first] * classes:
+        way = f"A run with --symmetry {first} makes the most of the particles"
+    else:
+        way = (
+            "A run imposes one symmetry on all of its maps: take the particles of one class (coldstart pick --class "
+            f"{number}), and run these with their own (--symmetry {first})"
+        )
+    return Advice(seen, f"{way}; coldstart symmetry turns a map and its poses onto the axes.")
 
 
 def _maps(numbers: Sequence[int], several: bool) -> str:
