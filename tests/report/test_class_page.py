@@ -41,7 +41,13 @@ def test_each_class_has_a_card_with_its_views_and_particles(
 def test_page_of_several_classes_compares_them(class_page: str) -> None:
     page = class_page
     assert "<dt>classes</dt><dd>3</dd>" in page
-    for title in ("Correlation of the halves", "Similarity of the maps", "Class sizes", "Class similarity", "Labels"):
+    for title in (
+        "Fourier shell correlation (FSC) of the half maps",
+        "Similarity of the maps",
+        "Class sizes",
+        "Class similarity",
+        "Labels",
+    ):
         assert f"<h3>{title}</h3>" in page
     assert "Effective number of classes an image" in page
     assert "Viewing directions</h3>" not in page

@@ -61,6 +61,16 @@ def test_independent_halves_can_be_quoted() -> None:
     assert "can be quoted" in halves_sentence(HalfReport(curve, curve, 0.1, independent=True), 80.0, 10.0)
 
 
+def test_halves_that_do_not_part_are_said_to_reach_the_limit() -> None:
+    box_angstrom, finest_angstrom = 80.0, 16.0
+    high, low = (HalfReport(curve, curve, 0.1) for curve in (np.full(8, 0.9), np.linspace(1.0, 0.3, 8)))
+    assert "agree to 16.0 Å, the finest detail that was used, without falling below 0.5;" in halves_sentence(
+        high, box_angstrom, finest_angstrom
+    )
+    parting = halves_sentence(low, box_angstrom, 12.0)
+    assert "agree to 12.0 Å (0.143), the finest detail that was used, and to 16.0 Å (0.5);" in parting
+
+
 def test_a_symmetry_of_some_classes_is_not_advised_for_all(
     make_result: Callable[..., RunResult], make_report: Callable[..., ClassReport]
 ) -> None:

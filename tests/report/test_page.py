@@ -3,7 +3,9 @@
 import re
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 
+from coldstart.io.run_paths import RunPaths
 from coldstart.model.state import BoundAudit, IterationStats, PoseTable, RunResult
 from coldstart.params import GROUPS
 from coldstart.report.content import ReportContent
@@ -101,7 +103,7 @@ def test_page_of_one_class_says_where_its_halves_part(page: str) -> None:
     assert "The half maps agree to 13.3 Å (0.143) and to 22.9 Å (0.5); both halves were posed on one map" in page
     assert page.count("so it flatters") == 1
     assert "8.0% of the box" in page
-    assert "<h3>Correlation of the half maps</h3>" in page
+    assert "<h3>Fourier shell correlation (FSC) of the half maps</h3>" in page
 
 
 def test_page_of_one_class_has_nothing_that_compares_classes(page: str) -> None:
@@ -114,6 +116,18 @@ def test_page_names_the_symmetry_that_was_imposed(
 ) -> None:
     assert "<dt>symmetry imposed</dt>" not in page
     assert "<dt>symmetry imposed</dt><dd>D7</dd>" in without_course(replace(content.result, symmetry="D7"))
+
+
+def test_page_names_the_files_of_the_run_folder(page: str, class_page: str) -> None:
+    for classes, text in ((1, page), (3, class_page)):
+        paths = RunPaths(Path())
+        number = 1 if classes == 1 else "N"
+        for path in (
+            *(paths.volume_path(number, classes, flipped=flipped) for flipped in (False, True)),
+            *(paths.table_path(classes, flipped=flipped) for flipped in (False, True)),
+        ):
+            assert f"<code>{path.name}</code>" in text
+    assert "<code>particles_class_N.star</code>" in class_page
 
 
 def test_page_tells_used_particles_from_posed_ones(

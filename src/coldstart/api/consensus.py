@@ -115,7 +115,8 @@ def find_consensus(output: Path, plan: RunsPlan) -> ConsensusRecord:
 
     content = ConsensusContent(
         record, tree.linkage, agreed.volumes, agreed.correlation,
-        tuple(start.number for start in members), best.voxel_size_angstrom, agreement,
+        tuple(start.number for start in members), best.voxel_size_angstrom, best.iterations[-1].resolution_angstrom,
+        str(plan.particles), agreement,
     )  # fmt: skip
     write_text_atomically(RunPaths(output).report_path, render_consensus(content, __version__))
     return record

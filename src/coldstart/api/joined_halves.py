@@ -85,7 +85,7 @@ def join_halves(output: Path, plan: RunsPlan) -> HalvesRecord:
         _write_run(output, result, with_half_sets(particles, sets), images, halves, plan)
     record = _record(halves, matched, result)
     write_halves_record(RunPaths(output).halves_path, record)
-    _write_report(output, record, result, halves, particles.pixel_size_angstrom)
+    _write_report(output, record, result, halves, particles)
     return record
 
 
@@ -241,13 +241,17 @@ def _record(halves: list[Half], matched: MatchedHalves, result: RunResult | None
 
 
 def _write_report(
-    output: Path, record: HalvesRecord, result: RunResult | None, halves: list[Half], voxel_size_angstrom: float
+    output: Path, record: HalvesRecord, result: RunResult | None, halves: list[Half], particles: Particles
 ) -> None:
     # Brings in matplotlib.
+    from coldstart.report.advice import run_advice
     from coldstart.report.halves import HalvesContent, render_halves
 
     volumes = np.concatenate([half.volumes for half in halves]) if result is None else result.volumes
     reports = () if result is None else tuple(entry.halves for entry in result.classes if entry.halves is not None)
     finest = max(half.last.resolution_angstrom for half in halves)
-    content = HalvesContent(record, volumes, voxel_size_angstrom, reports, finest)
+    content = HalvesContent(
+        record, volumes, particles.pixel_size_angstrom, reports, finest, particles.name,
+        () if result is None else tuple(run_advice(result)),
+    )  # fmt: skip
     write_text_atomically(RunPaths(output).report_path, render_halves(content, __version__))

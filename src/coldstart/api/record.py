@@ -153,8 +153,8 @@ class JobRecord:
         self._keep_maps()
         result = replace(result, notes=(*result.notes, *self.keeper.changes))
         folder.write_result(particles, result, images)
-        self._write_report(folder, result, particles)
         summary = self._summary(result, particles.count)
+        self._write_report(folder, result, particles, summary)
         folder.write_summary(summary)
         return summary
 
@@ -251,7 +251,7 @@ class JobRecord:
             self._panels.append(map_panels(self._unwritten))
             self._unwritten = None
 
-    def _write_report(self, folder: RunFolder, result: RunResult, particles: Particles) -> None:
+    def _write_report(self, folder: RunFolder, result: RunResult, particles: Particles, summary: Summary) -> None:
         # Brings in matplotlib, which a run that fails early never needs.
         from coldstart.report.page import render_report
 
@@ -263,9 +263,9 @@ class JobRecord:
             panels=tuple(self._panels),
             ctf=particles.ctf,
             particle_count=particles.count,
-            wall_seconds=self.usage.wall_seconds(),
-            cpu_seconds=self.usage.cpu_seconds(),
-            peak_host_bytes=self.usage.peak_host_bytes(),
+            wall_seconds=summary.wall_seconds or 0.0,
+            cpu_seconds=summary.cpu_seconds or 0.0,
+            peak_host_bytes=summary.peak_host_bytes,
             version=__version__,
         )
         write_text_atomically(folder.report_path, render_report(content))

@@ -69,8 +69,8 @@ def print_comparison(output: Path, summaries: Sequence[Summary], asked: int) -> 
 def consensus_text(output: Path, consensus: ConsensusRecord) -> str:
     """How far several starts agree, and where their files are."""
     lines = [consensus.verdict]
-    for number, start in enumerate(consensus.starts, 1):
-        best = ", the best" if number == consensus.best else ""
+    for start in consensus.starts:
+        best = ", the best" if start.number == consensus.best else ""
         lines.append(
             f"  {start.folder:<11} seed {start.seed}, {start.status} after {start.iterations} iterations, evidence "
             f"{start.evidence:.2f} nats an image, group {start.group}{best}"

@@ -6,12 +6,15 @@ from dataclasses import dataclass
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator, NullFormatter
+from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
 
 from coldstart.model.state import IterationStats
 from coldstart.report.svg import ACCENT, GRID, SECOND, TEXT, figure_svg, new_figure
 
 FONT_PT = 9
+THIRD_INCH, HALF_INCH, TWO_FIFTHS_INCH, THREE_FIFTHS_INCH = 3.2, 5.0, 4.0, 6.2
+"""Widths of figures by the part of the page that they have: their letters come out equally large."""
+_FEW_DECADES = 2.5
 _BEYOND_FINEST = 1.08
 _ROUND_ANGSTROM = (200, 150, 100, 80, 60, 50, 40, 35, 30, 25, 20, 18, 16, 14, 12, 10, 9, 8, 7, 6, 5, 4, 3.5, 3, 2.5, 2)
 _PHASE_NAMES = {"initial": "initial", "marching": "rising resolution", "final": "final"}
@@ -47,7 +50,7 @@ _SERIES = (
     _Series(
         "Map change",
         "Relative change of the map in each iteration.",
-        "|V − V previous| / |V|",
+        "|ΔV| / |V|",
         (("map_change", ""),),
         log=True,
     ),
@@ -93,24 +96,26 @@ def style_axes(axes: Axes) -> None:
         spine.set_color(GRID)
 
 
-def resolution_axes(box_angstrom: float, finest_angstrom: float, label: str) -> tuple[Figure, Axes]:
-    """A chart of correlations over the resolution, linear in 1/Å, with the finest detail that was used dotted."""
-    figure = new_figure(5.6, 3.0)
+def resolution_axes(
+    box_angstrom: float, finest_angstrom: float, width_inch: float = HALF_INCH, height_inch: float = 2.7
+) -> tuple[Figure, Axes]:
+    """A chart of Fourier shell correlations, linear in 1/Å, with the finest detail that was used dotted."""
+    figure = new_figure(width_inch, height_inch)
     axes = figure.add_subplot()
     low, high = 1.0 / box_angstrom, _BEYOND_FINEST / finest_angstrom
-    ticks = angstrom_ticks(1.0 / low, 1.0 / high)
+    ticks = angstrom_ticks(1.0 / low, 1.0 / high, 7 if width_inch >= HALF_INCH else 5)
     axes.set_xlim(low, high)
     axes.set_ylim(-0.1, 1.03)
     axes.set_xticks([1.0 / tick for tick in ticks], [f"{tick:g}" for tick in ticks])
     axes.set_xlabel("resolution (Å)")
-    axes.set_ylabel(label)
+    axes.set_ylabel("FSC")
     style_axes(axes)
     axes.axvline(1.0 / finest_angstrom, color=TEXT, linewidth=0.8, linestyle=(0, (1, 2)))
     return figure, axes
 
 
 def iteration_axes(
-    rows: Sequence[IterationStats], label: str, width_inch: float = 4.4, height_inch: float = 2.5
+    rows: Sequence[IterationStats], label: str, width_inch: float = THIRD_INCH, height_inch: float = 2.0
 ) -> tuple[Figure, Axes]:
     """A chart over these iterations, with the rising resolution shaded."""
     figure = new_figure(width_inch, height_inch)
@@ -124,6 +129,16 @@ def iteration_axes(
         if phase == "marching":
             axes.axvspan(first - 0.5, last + 0.5, color=GRID, alpha=0.35, linewidth=0)
     return figure, axes
+
+
+def log_scale(axes: Axes) -> None:
+    """A logarithmic axis in plain numbers, with ticks between the powers of ten where there are few of these."""
+    axes.set_yscale("log")
+    low, high = axes.get_ylim()
+    few = np.log10(high / low) < _FEW_DECADES
+    axes.yaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0) if few else (1.0,)))
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,g}"))
+    axes.yaxis.set_minor_formatter(NullFormatter())
 
 
 def iteration_numbers(rows: Sequence[IterationStats]) -> list[int]:
@@ -153,8 +168,7 @@ def _series_chart(rows: Sequence[IterationStats], series: _Series) -> Chart:
         style = "steps-post" if series.steps else "default"
         axes.plot(iteration_numbers(rows), values, color=colour, linewidth=1.5, label=name, drawstyle=style)
     if series.log:
-        axes.set_yscale("log")
-        axes.yaxis.set_minor_formatter(NullFormatter())
+        log_scale(axes)
     else:
         axes.set_ylim(0.0, 1.1 * max(getattr(stats, field) for stats in rows for field, _ in series.fields) or 1.0)
     if len(series.fields) > 1:

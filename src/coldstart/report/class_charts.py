@@ -8,7 +8,15 @@ from matplotlib.ticker import FuncFormatter, MaxNLocator
 from numpy.typing import NDArray
 
 from coldstart.model.state import MIN_CONFIDENCE, ClassReport, IterationStats
-from coldstart.report.charts import FONT_PT, Chart, iteration_axes, iteration_numbers, resolution_axes, style_axes
+from coldstart.report.charts import (
+    FONT_PT,
+    THIRD_INCH,
+    Chart,
+    iteration_axes,
+    iteration_numbers,
+    resolution_axes,
+    style_axes,
+)
 from coldstart.report.svg import ACCENT, TEXT, class_colour, figure_svg, new_figure
 
 _HALF = 0.5
@@ -27,25 +35,22 @@ def correlation_chart(classes: Sequence[ClassReport], box_angstrom: float, fines
     finest_angstrom : float
         Finest detail that the run used, in Å.
     """
-    figure, axes = resolution_axes(box_angstrom, finest_angstrom, "correlation of the halves")
+    figure, axes = resolution_axes(box_angstrom, finest_angstrom)
     for index, report in enumerate(classes):
         frequency = np.arange(len(report.half_correlation)) / box_angstrom
         axes.plot(frequency[1:], report.half_correlation[1:], color=class_colour(index), linewidth=1.6)
     axes.axhline(_HALF, color=TEXT, linewidth=0.8, linestyle=(0, (4, 3)))
-    caption = (
-        "Fourier shell correlation of two maps from half the particles each. Dashed: 0.5. Dotted: the finest detail "
-        "that was used."
-    )
+    caption = "Of two maps of each class, from half of its particles each. Dashed: 0.5. Dotted: the finest detail used."
     svg = figure_svg(figure, "Fourier shell correlation of the half maps")
-    return Chart("Correlation of the halves", caption, svg)
+    return Chart("Fourier shell correlation (FSC) of the half maps", caption, svg)
 
 
 def posterior_svg(posterior: NDArray[np.float64], index: int) -> str:
     """Histogram of the posterior of a class over the particles (M,) that are in it."""
-    figure = new_figure(3.5, 1.7)
+    figure = new_figure(THIRD_INCH, 1.6)
     axes = figure.add_subplot()
     axes.hist(posterior, bins=_POSTERIOR_EDGES, color=class_colour(index), rwidth=0.9)
-    axes.set_xlim(0.0, 1.0)
+    axes.set_xlim(-0.04, 1.04)  # the zeros of both axes apart
     axes.set_xlabel("posterior of the class")
     axes.set_ylabel("particles")
     axes.yaxis.set_major_locator(MaxNLocator(3, integer=True))

@@ -8,7 +8,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from coldstart.report.charts import Chart, style_axes
+from coldstart.report.charts import THIRD_INCH, Chart, style_axes
 from coldstart.report.svg import ACCENT, TEXT, figure_svg, new_figure
 
 _SECONDS_A_MINUTE = 60.0
@@ -63,7 +63,7 @@ def _time_chart(points: Sequence[KPoint]) -> Chart:
 
 
 def _axes_over_classes(points: Sequence[KPoint], label: str) -> tuple[Figure, Axes]:
-    figure = new_figure(4.4, 2.6)
+    figure = new_figure(THIRD_INCH, 2.0)
     axes = figure.add_subplot()
     axes.set_xlabel("number of classes")
     axes.set_ylabel(label)

@@ -32,6 +32,10 @@ class ConsensusContent:
     members : tuple of int
         These starts, from 0.
     voxel_size_angstrom : float
+    finest_angstrom : float
+        Finest detail that the starts used.
+    source : str
+        Where the particles came from.
     agreement : (P,) float64 or None
         Share of the other agreeing starts that give a particle the same pose and class, NaN where unknown.
     """
@@ -42,6 +46,8 @@ class ConsensusContent:
     correlation: NDArray[np.float64]
     members: tuple[int, ...]
     voxel_size_angstrom: float
+    finest_angstrom: float
+    source: str
     agreement: NDArray[np.float64] | None
 
 
@@ -49,11 +55,13 @@ def render_consensus(content: ConsensusContent, version: str) -> str:
     """The page as HTML text that refers to nothing outside itself but the starts' reports."""
     record = content.record
     box_angstrom = content.volumes.shape[-1] * content.voxel_size_angstrom
-    names = [str(number) for number in range(1, len(record.starts) + 1)]
+    names = [str(start.number) for start in record.starts]
     charts = [tree_chart(content.linkage, names, 1.0 - SAME_MAP)]
     if content.agreement is not None:
         charts += [
-            agreement_chart(content.correlation, content.members, record.best - 1, box_angstrom),
+            agreement_chart(
+                content.correlation, content.members, record.best - 1, box_angstrom, content.finest_angstrom
+            ),
             pose_chart(content.agreement[np.isfinite(content.agreement)]),
         ]
     pictures = [view_uris(map_views(volume, _THUMBNAIL_PX)) for volume in content.volumes]
@@ -62,13 +70,15 @@ def render_consensus(content: ConsensusContent, version: str) -> str:
         version=version,
         record=record,
         charts=charts,
-        rows=[_row(start) for start in record.starts],
-        views=[[*slices, *projections] for slices, projections in pictures],
+        source=content.source,
+        rows=[(start, _row(start)) for start in record.starts],
+        left=any(start.status == "left" for start in record.starts),
+        views=[(f"Class {n}", [*slices, *projections]) for n, (slices, projections) in enumerate(pictures, 1)],
         scale_bar=scale_bar(box_angstrom),
         poses="" if record.poses_agreed is None else percent_text(record.poses_agreed),
     )
 
 
 def _row(start: StartRecord) -> list[str]:
-    agrees = "" if start.agrees_to_angstrom is None else resolution_text(start.agrees_to_angstrom)
+    agrees = "–" if start.agrees_to_angstrom is None else resolution_text(start.agrees_to_angstrom)
     return [str(start.seed), start.status, f"{start.iterations:,}", f"{start.evidence:.2f}", str(start.group), agrees]

@@ -3,10 +3,11 @@
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.colorbar import Colorbar
+from matplotlib.ticker import FuncFormatter
 from numpy.typing import NDArray
 
 from coldstart.model.particles import Ctf
-from coldstart.report.charts import style_axes
+from coldstart.report.charts import THIRD_INCH, THREE_FIFTHS_INCH, TWO_FIFTHS_INCH, style_axes
 from coldstart.report.svg import ACCENT, GRID, TEXT, figure_svg, new_figure
 
 _FONT_PT = 9
@@ -42,7 +43,7 @@ def direction_svg(euler_deg: NDArray[np.float64], *, small: bool = False) -> str
     """The viewing directions on an equal-area (Mollweide) map of the sphere; a small one has fewer labels."""
     # Each cell is drawn in parts, so that its edges follow the curves of the map.
     density = np.kron(direction_density(euler_deg), np.ones((_CELL_PARTS, _CELL_PARTS)))
-    figure = new_figure(*((3.5, 1.6) if small else (6.4, 2.9)))
+    figure = new_figure(*((THIRD_INCH, 1.5) if small else (THREE_FIFTHS_INCH, 2.8)))
     axes = figure.add_subplot(projection="mollweide")
     longitude = np.linspace(-np.pi, np.pi, density.shape[1] + 1)
     latitude = np.arcsin(np.linspace(-1.0, 1.0, density.shape[0] + 1))
@@ -54,14 +55,15 @@ def direction_svg(euler_deg: NDArray[np.float64], *, small: bool = False) -> str
     return figure_svg(figure, "Distribution of viewing directions over rot and tilt")
 
 
-def defocus_svg(ctf: Ctf, rows: NDArray[np.int64]) -> str:
-    """Mean defocus of these particles, in µm."""
+def defocus_svg(ctf: Ctf, rows: NDArray[np.int64], *, small: bool = False) -> str:
+    """Mean defocus of these particles, in µm; a small figure is for a narrower column."""
     defocus = 0.5 * (ctf.defocus_u_angstrom + ctf.defocus_v_angstrom)[rows] / _ANGSTROM_PER_MICROMETRE
-    figure = new_figure(4.4, 2.8)
+    figure = new_figure(TWO_FIFTHS_INCH if small else THREE_FIFTHS_INCH, 2.6)
     axes = figure.add_subplot()
     axes.hist(defocus, bins=min(40, max(8, int(np.sqrt(len(defocus))))), color=ACCENT, rwidth=0.92)
     axes.set_xlabel("defocus, mean of U and V (µm)")
     axes.set_ylabel("particles")
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda count, _: f"{count:,.0f}"))
     style_axes(axes)
     return figure_svg(figure, "Histogram of the defocus")
 

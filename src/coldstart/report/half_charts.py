@@ -21,28 +21,34 @@ def halves_chart(report: HalfReport, box_angstrom: float, finest_angstrom: float
     finest_angstrom : float
         Finest detail that the run used, in Å.
     """
-    figure, axes = resolution_axes(box_angstrom, finest_angstrom, "correlation of the halves")
+    figure, axes = resolution_axes(box_angstrom, finest_angstrom)
     for curve, colour, name in ((report.masked, ACCENT, "inside the mask"), (report.unmasked, SECOND, "whole box")):
         axes.plot(np.arange(1, len(curve)) / box_angstrom, curve[1:], color=colour, linewidth=1.6, label=name)
     for threshold in THRESHOLDS:
         axes.axhline(threshold, color=TEXT, linewidth=0.8, linestyle=(0, (4, 3)))
     axes.legend(frameon=False, fontsize=FONT_PT, labelcolor=TEXT, loc="lower left")
     svg = figure_svg(figure, "Fourier shell correlation of the half maps, inside the mask and in the whole box")
-    return Chart("Correlation of the half maps", _caption(report, box_angstrom, finest_angstrom), svg)
+    return Chart(
+        "Fourier shell correlation (FSC) of the half maps", _caption(report, box_angstrom, finest_angstrom), svg
+    )
 
 
 def halves_sentence(report: HalfReport, box_angstrom: float, finest_angstrom: float) -> str:
     """To what resolution the halves agree, and what that is worth."""
-    at = {
-        threshold: resolution_text(report.resolution_angstrom(threshold, box_angstrom, finest_angstrom, masked=True))
-        for threshold in THRESHOLDS
-    }
+    low, high = (
+        report.resolution_angstrom(threshold, box_angstrom, finest_angstrom, masked=True) for threshold in THRESHOLDS
+    )
+    limit = ", the finest detail that was used," if low <= finest_angstrom else ""
+    if high <= finest_angstrom:
+        to = f"{resolution_text(low)}{limit} without falling below 0.5"
+    else:
+        to = f"{resolution_text(low)} (0.143){limit} and to {resolution_text(high)} (0.5)"
     worth = (
         "the halves were separate from the start, so this resolution can be quoted."
         if report.independent
         else "both halves were posed on one map, so it flatters, and is no resolution to quote."
     )
-    return f"The half maps agree to {at[0.143]} (0.143) and to {at[0.5]} (0.5); {worth}"
+    return f"The half maps agree to {to}; {worth}"
 
 
 def _caption(report: HalfReport, box_angstrom: float, finest_angstrom: float) -> str:
@@ -50,5 +56,5 @@ def _caption(report: HalfReport, box_angstrom: float, finest_angstrom: float) ->
     return (
         f"{halves_sentence(report, box_angstrom, finest_angstrom)} That is inside a mask with a soft edge around the "
         f"density, {percent_text(report.mask_share)} of the box; in the whole box it is {whole} (0.143). Dashed: 0.143 "
-        "and 0.5. Dotted: the finest detail that was used, beyond which there is nothing to compare."
+        "and 0.5. Dotted: the finest detail that was used."
     )

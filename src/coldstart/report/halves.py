@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from coldstart.model.half_report import HalfReport
 from coldstart.model.halves import HalvesRecord
+from coldstart.report.advice import Advice
 from coldstart.report.evolution import map_views
 from coldstart.report.half_charts import halves_chart
 from coldstart.report.pictures import scale_bar, view_uris
@@ -29,6 +30,10 @@ class HalvesContent:
         Of each class; none where the halves disagree.
     finest_angstrom : float
         Finest detail that was used.
+    source : str
+        Where the particles came from.
+    advice : tuple of Advice
+        On the mean maps.
     """
 
     record: HalvesRecord
@@ -36,6 +41,8 @@ class HalvesContent:
     voxel_size_angstrom: float
     reports: tuple[HalfReport, ...]
     finest_angstrom: float
+    source: str
+    advice: tuple[Advice, ...]
 
 
 def render_halves(content: HalvesContent, version: str) -> str:
@@ -48,7 +55,18 @@ def render_halves(content: HalvesContent, version: str) -> str:
         version=version,
         record=record,
         charts=[halves_chart(report, box_angstrom, content.finest_angstrom) for report in content.reports],
-        views=[[*slices, *projections] for slices, projections in pictures],
+        views=list(zip(_names(record), [[*slices, *projections] for slices, projections in pictures], strict=True)),
+        classes=len(record.similarity),
+        source=content.source,
+        advice=content.advice,
         scale_bar=scale_bar(box_angstrom),
         rows=list(zip(record.folders, record.seeds, record.particles, record.status, record.iterations, strict=True)),
     )
+
+
+def _names(record: HalvesRecord) -> list[str]:
+    """Of the maps: of each class, and of each half where they are not put together."""
+    classes = [f"class {number}" for number in range(1, len(record.similarity) + 1)]
+    if record.agree:
+        return [name.capitalize() for name in classes]
+    return [f"Half {half}, {name}" if len(classes) > 1 else f"Half {half}" for half in (1, 2) for name in classes]

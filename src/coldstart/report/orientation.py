@@ -32,12 +32,12 @@ def orientation_rows(report: OrientationReport, box_angstrom: float) -> list[tup
         resolution_text(box_angstrom / max(radius, 1.0)) for radius in (report.worst_radius, report.best_radius)
     )
     return [
-        ("Efficiency of the views, E_od: 1 where they are even", f"{report.efficiency:.2f}"),
-        ("Sampling compensation, SCF: 1 where they are even, 0.81 of side views alone", f"{report.compensation:.2f}"),
+        ("Efficiency of the views (E_od): 1 where they are even", f"{report.efficiency:.2f}"),
+        ("Sampling compensation (SCF): 1 where they are even, 0.81 of side views alone", f"{report.compensation:.2f}"),
         ("Directions of Fourier space that are filled", percent_text(report.filled)),
-        ("Least sampling, over that of even views", f"{report.least_sampling:.2f}"),
-        ("along the axis x, y, z", axis_text(report.least_axis)),
-        ("Most views along x, y, z", axis_text(report.main_view)),
-        ("Directional resolution, least over largest area (cFAR)", f"{report.cone_ratio:.2f}"),
-        ("Halves agree, in the best and in the worst cone, to", f"{best}, {worst}"),
+        ("Least sampled direction, over even views", f"{report.least_sampling:.2f}"),
+        ("Least sampled direction: x, y, z", axis_text(report.least_axis)),
+        ("Direction of most views: x, y, z", axis_text(report.main_view)),
+        ("Evenness of the directional FSC (cFAR): least over largest area", f"{report.cone_ratio:.2f}"),
+        ("Half maps agree, in the best and in the worst direction, to", f"{best}, {worst}"),
     ]

@@ -26,6 +26,7 @@ def render_report(content: ReportContent) -> str:
     return render_template(
         "page.html.j2",
         content=content,
+        version=content.version,
         status="stopped early" if result.stopped_early else "completed",
         headline=_headline(content),
         classes=class_cards(result),
@@ -44,7 +45,7 @@ def render_report(content: ReportContent) -> str:
         # The maps of several classes lie in frames of their own, so that their directions are no one distribution.
         directions=direction_svg(result.poses.euler_deg) if posed and not several else None,
         orientation=_orientation(content) if posed and not several else None,
-        defocus=defocus_svg(content.ctf, result.poses.particle) if content.ctf and posed else None,
+        defocus=defocus_svg(content.ctf, result.poses.particle, small=several) if content.ctf and posed else None,
         parameters=parameter_rows(content.params),
         facts=_facts(content),
     )
@@ -89,7 +90,6 @@ def _facts(content: ReportContent) -> list[tuple[str, str]]:
         ("Box", f"{volume.shape[-1]} px of {result.pixel_size_angstrom:g} Å ({content.box_angstrom:.0f} Å)"),
         ("Symmetry", _symmetry(result)),
         ("Ended", _ending(result)),
-        ("Program", f"coldstart {content.version}"),
     ]
 
 

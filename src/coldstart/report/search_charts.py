@@ -3,17 +3,23 @@
 from collections.abc import Sequence
 
 import numpy as np
-from matplotlib.axes import Axes
-from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+from matplotlib.ticker import FuncFormatter
 
 from coldstart.model.state import IterationStats
-from coldstart.report.charts import FONT_PT, Chart, iteration_axes, iteration_numbers
+from coldstart.report.charts import (
+    FONT_PT,
+    THREE_FIFTHS_INCH,
+    TWO_FIFTHS_INCH,
+    Chart,
+    iteration_axes,
+    iteration_numbers,
+    log_scale,
+)
 from coldstart.report.stages import StageKey, stage_keys
 from coldstart.report.svg import ACCENT, FOURTH, SECOND, TEXT, THIRD, figure_svg
 
 _LEVEL_COLOURS = (ACCENT, SECOND, THIRD, FOURTH)
 _VISIT_LINES = ("-", (0, (4, 1.5)), (0, (1, 1.2)))
-_FEW_DECADES = 2.5
 
 
 def survivor_lines(rows: Sequence[IterationStats]) -> dict[StageKey, list[float]]:
@@ -25,12 +31,12 @@ def survivor_lines(rows: Sequence[IterationStats]) -> dict[StageKey, list[float]
 
 def survivor_chart(rows: Sequence[IterationStats]) -> Chart:
     """Poses kept an image after each stage."""
-    figure, axes = iteration_axes(rows, "poses kept an image", 6.4, 3.5)
+    figure, axes = iteration_axes(rows, "poses kept an image", THREE_FIFTHS_INCH, 3.4)
     for key, values in survivor_lines(rows).items():
         colour, line = _LEVEL_COLOURS[key.level % 4], _VISIT_LINES[key.visit % 3]
         label = _stage_label(key, rows)
         axes.plot(iteration_numbers(rows), values, color=colour, linestyle=line, linewidth=1.5, label=label)
-    _log_scale(axes)
+    log_scale(axes)
     figure.legend(
         loc="outside lower center", ncols=2, frameon=False, fontsize=FONT_PT, labelcolor=TEXT, handlelength=2.6
     )
@@ -43,10 +49,10 @@ def survivor_chart(rows: Sequence[IterationStats]) -> Chart:
 
 def evaluated_chart(rows: Sequence[IterationStats]) -> Chart:
     """Share of an exhaustive search that was evaluated."""
-    figure, axes = iteration_axes(rows, "of an exhaustive search")
+    figure, axes = iteration_axes(rows, "share of an exhaustive search", TWO_FIFTHS_INCH, 2.4)
     shares = np.array([stats.evaluated_fraction for stats in rows])
     axes.plot(iteration_numbers(rows), np.where(shares > 0, shares, np.nan), color=ACCENT, linewidth=1.5)
-    _log_scale(axes)
+    log_scale(axes)
     axes.yaxis.set_major_formatter(FuncFormatter(lambda share, _: f"{100 * share:g}%"))
     caption = "Coefficient products evaluated, over those of scoring every pose of the finest grid."
     return Chart("Share evaluated", caption, figure_svg(figure, "Share of an exhaustive search over the iterations"))
@@ -54,7 +60,7 @@ def evaluated_chart(rows: Sequence[IterationStats]) -> Chart:
 
 def limited_chart(rows: Sequence[IterationStats]) -> Chart:
     """Share of images for which the limit acted."""
-    figure, axes = iteration_axes(rows, "of the images")
+    figure, axes = iteration_axes(rows, "share of the images", TWO_FIFTHS_INCH, 2.4)
     axes.plot(iteration_numbers(rows), [stats.limited_fraction for stats in rows], color=ACCENT, linewidth=1.5)
     axes.set_ylim(0.0, 1.05)
     axes.yaxis.set_major_formatter(FuncFormatter(lambda share, _: f"{100 * share:.0f}%"))
@@ -77,13 +83,3 @@ def _stage_label(key: StageKey, rows: Sequence[IterationStats]) -> str:
     low, high = f"{min(radii):.0f}", f"{max(radii):.0f}"
     note = f", {key.note}" if key.note else ""
     return f"{key.step_deg:g}°, radius {low if low == high else f'{low} to {high}'}{note}"
-
-
-def _log_scale(axes: Axes) -> None:
-    """A logarithmic axis in plain numbers, with ticks between the powers of ten where there are few of these."""
-    axes.set_yscale("log")
-    low, high = axes.get_ylim()
-    few = np.log10(high / low) < _FEW_DECADES
-    axes.yaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0) if few else (1.0,)))
-    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,g}"))
-    axes.yaxis.set_minor_formatter(NullFormatter())

@@ -25,6 +25,8 @@ _PAGE_COLOURS = {
     FOURTH: "var(--fourth)",
     **{stand_in: f"var(--class-{number})" for number, stand_in in enumerate(CLASS_COLOURS, 1)},
 }
+_MOST_PX_A_POINT = 1.45
+"""A figure grows with the page, up to letters of 13 px."""
 _SETTINGS: dict[Any, Any] = {"svg.fonttype": "none", "svg.hashsalt": "coldstart"}
 
 
@@ -62,5 +64,7 @@ def _fitted_to_page(svg: str, label: str) -> str:
     for stand_in, colour in _PAGE_COLOURS.items():
         svg = svg.replace(stand_in, colour)
     head, rest = svg.split(">", 1)
+    width_pt = float(re.findall(r'\swidth="([\d.]+)pt"', head)[0])
     head = re.sub(r'\s(width|height)="[^"]*"', "", head)
-    return f'{head} role="img" aria-label="{label}">{rest}'
+    style = f"max-width: {_MOST_PX_A_POINT * width_pt:.0f}px"
+    return f'{head} style="{style}" role="img" aria-label="{label}">{rest}'
