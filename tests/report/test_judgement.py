@@ -78,6 +78,7 @@ def test_a_symmetry_of_some_classes_is_not_advised_for_all(
     (all_alike,) = run_advice(replace(make_result(2), classes=(symmetric, symmetric)))
     assert all_alike.remedy.startswith("A run with --symmetry D7")
     (some,) = run_advice(replace(make_result(2), classes=(other, symmetric)))
+    assert some.seen == "The map of class 2 shows the symmetry D7, which was not imposed."
     assert "coldstart pick --class 2" in some.remedy
     assert "run these with their own (--symmetry D7)" in some.remedy
 
@@ -91,8 +92,8 @@ def test_advice_on_symmetry_and_views(
     (advice,) = run_advice(replace(make_result(), classes=(symmetric,)))
     assert "shows the symmetry D7" in advice.seen
     assert "--symmetry D7" in advice.remedy
-    smeared = make_report(orientation=replace(EVEN, least_sampling=0.05))
+    smeared = make_report(symmetry=shown(candidate("C2", 0.9)), orientation=replace(EVEN, least_sampling=0.05))
     first, second = run_advice(replace(make_result(2), classes=(symmetric, smeared)))
-    assert "D7 (class 1)" in first.seen
+    assert "D7 (class 1) and C2 (class 2)" in first.seen
     assert second.seen.startswith("Class 2: views are missing")
     assert "--balance-views" in second.remedy

@@ -108,7 +108,9 @@ def _symmetric(result: RunResult) -> dict[int, str]:
 
 def _symmetry_advice(groups: Mapping[int, str], classes: int) -> Advice:
     number, first = next(iter(groups.items()))
-    if classes > 1:
+    if classes > 1 and len(groups) == 1:
+        seen = f"The map of class {number} shows the symmetry {first}, which was not imposed."
+    elif classes > 1:
         named = listed(f"{group} (class {number})" for number, group in groups.items())
         seen = f"Maps show symmetry that was not imposed: {named}."
     else:

@@ -7,6 +7,7 @@ from itertools import groupby
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from coldstart.report.charts import THIRD_INCH, Chart, style_axes
 from coldstart.report.svg import ACCENT, TEXT, figure_svg, new_figure
@@ -51,6 +52,7 @@ def _effective_chart(points: Sequence[KPoint]) -> Chart:
     most = points[-1].classes
     axes.plot([1, most], [1, most], color=TEXT, linewidth=0.8, linestyle=(0, (4, 3)))
     axes.set_ylim(0.8, most + 0.2)
+    axes.yaxis.set_major_locator(MaxNLocator(5, integer=True))
     caption = "How many classes of equal size would be as uneven. Dashed: all classes equally large."
     return Chart("Effective number of classes", caption, figure_svg(figure, "Effective number of classes"))
 
