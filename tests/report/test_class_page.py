@@ -147,7 +147,7 @@ def test_a_stopped_run_without_reports_and_poses_has_its_maps(make_result: MakeR
     bare = replace(result, classes=(), similarity=np.ones((1, 1)), poses=result.poses.rows(np.arange(0)))
     page = without_course(replace(bare, stopped_early=True))
     assert len(cards(page)) == 3
-    for text in ("Similarity of the maps", "Correlation of the halves", "Labels", '"flag"', "Defocus"):
+    for text in ("Similarity of the maps", "Fourier shell correlation", "Labels", '"flag"', "Defocus"):
         assert text not in page
 
 

@@ -102,6 +102,8 @@ def test_page_of_one_class_says_where_its_halves_part(page: str) -> None:
     # The masked curve falls by 1/7 a shell of 1/80 Å: below 0.5 after 3.5 of them, and below 0.143 after 6.
     assert "The half maps agree to 13.3 Å (0.143) and to 22.9 Å (0.5); both halves were posed on one map" in page
     assert page.count("so it flatters") == 1
+    # The fixture's figure in the window is another one, and must not seem to contradict these.
+    assert "In the run&#39;s round window it falls below 0.5 at 14.0 Å" in page
     assert "8.0% of the box" in page
     assert "<h3>Fourier shell correlation (FSC) of the half maps</h3>" in page
 

@@ -40,7 +40,10 @@ def correlation_chart(classes: Sequence[ClassReport], box_angstrom: float, fines
         frequency = np.arange(len(report.half_correlation)) / box_angstrom
         axes.plot(frequency[1:], report.half_correlation[1:], color=class_colour(index), linewidth=1.6)
     axes.axhline(_HALF, color=TEXT, linewidth=0.8, linestyle=(0, (4, 3)))
-    caption = "Of two maps of each class, from half of its particles each. Dashed: 0.5. Dotted: the finest detail used."
+    caption = (
+        "Of two maps of each class, from half of its particles each, in the run's round window. Dashed: 0.5. Dotted: "
+        "the finest detail used."
+    )
     svg = figure_svg(figure, "Fourier shell correlation of the half maps")
     return Chart("Fourier shell correlation (FSC) of the half maps", caption, svg)
 

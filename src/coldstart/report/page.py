@@ -1,14 +1,17 @@
 """The report page: one self-contained HTML text, with its pictures inside."""
 
+from dataclasses import replace
+
+from coldstart.model.half_report import HalfReport
 from coldstart.model.state import MIN_CONFIDENCE, RunResult
 from coldstart.report.advice import run_advice
 from coldstart.report.charts import Chart, iteration_charts
-from coldstart.report.class_cards import class_cards
+from coldstart.report.class_cards import class_cards, class_resolution
 from coldstart.report.class_charts import class_course_charts, correlation_chart
 from coldstart.report.content import ReportContent
 from coldstart.report.distributions import defocus_svg, direction_svg
 from coldstart.report.evolution_table import evolution_rows
-from coldstart.report.half_charts import halves_chart
+from coldstart.report.half_charts import THRESHOLDS, halves_chart
 from coldstart.report.labels import LABELS, label_rows, particle_sentence
 from coldstart.report.orientation import orientation_rows, orientation_sentence
 from coldstart.report.parameters import parameter_rows
@@ -70,10 +73,21 @@ def _correlation(content: ReportContent) -> Chart | None:
     """The curves of all classes; None where the run did not compare halves."""
     result = content.result
     if len(result.classes) == 1 and (halves := result.classes[0].halves) is not None:
-        return halves_chart(halves, content.box_angstrom, result.resolution_angstrom)
+        chart = halves_chart(halves, content.box_angstrom, result.resolution_angstrom)
+        return replace(chart, caption=chart.caption + _in_window(content, halves))
     if not any(len(report.half_correlation) > 1 for report in result.classes):
         return None
     return correlation_chart(result.classes, content.box_angstrom, result.resolution_angstrom)
+
+
+def _in_window(content: ReportContent, halves: HalfReport) -> str:
+    """The figure that the terminal and pages of several classes give, where it is another one than inside the mask."""
+    finest_angstrom = content.result.resolution_angstrom
+    masked = halves.resolution_angstrom(THRESHOLDS[-1], content.box_angstrom, finest_angstrom, masked=True)
+    found = class_resolution(content.result, 0)
+    if found in (None, resolution_text(masked)):
+        return ""
+    return f" In the run's round window it falls below 0.5 at {found}, which is what the terminal says."
 
 
 def _facts(content: ReportContent) -> list[tuple[str, str]]:
