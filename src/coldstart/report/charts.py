@@ -59,7 +59,7 @@ _SERIES = (
     _Series(
         "Noise scale",
         "Noise variance over the background's; above 1 while it is inflated.",
-        "× background variance",
+        "× background",
         (("noise_scale", ""),),
     ),
 )
