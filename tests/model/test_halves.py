@@ -88,7 +88,10 @@ def test_halves_of_different_maps_are_not_put_together() -> None:
     assert "no resolution to quote" in text
 
 
-@pytest.mark.parametrize(("figures", "said"), [((15.04,), "resolution 15.0 Å"), ((15.0, 21.0), "class 2 21.0 Å")])
+@pytest.mark.parametrize(
+    ("figures", "said"),
+    [((15.04,), "resolution 15.0 Å"), ((15.0, 21.0), "resolution 15.0 Å of class 1, 21.0 Å of class 2 (FSC 0.143")],
+)
 def test_a_verdict_quotes_the_resolution_of_every_map(figures: tuple[float, ...], said: str) -> None:
     count = len(figures)
     matched = MatchedHalves(np.ones(count), np.arange(count), (), np.zeros((count, 2, 2, 2, 2), np.float32))

@@ -87,7 +87,7 @@ def test_maps_of_several_classes_are_named(starts: ConsensusContent) -> None:
 
 def halves(classes: int, *, agree: bool) -> HalvesContent:
     record = HalvesRecord(
-        "A verdict.", agree, ("half_1", "half_2"), (3, 4), (20, 20), (300, 310), ("completed", "completed"),
+        "A verdict.", agree, ("half_1", "half_2"), (3, 4), (4000, 4001), (300, 310), ("completed", "completed"),
         (0.9,) * classes, tuple(range(1, classes + 1)), (False,) * classes, (14.0,) * classes if agree else (),
     )  # fmt: skip
     report = HalfReport(np.linspace(1.0, 0.0, SHELLS) ** 2, np.linspace(1.0, 0.0, SHELLS), 0.1, independent=True)
@@ -107,6 +107,7 @@ def test_halves_that_agree_have_a_curve_and_files_to_go_on_with() -> None:
     assert "<b>Seen.</b> Use <code>--remedy</code>." in page
     assert "<code>particles_all_classes_flipped.star</code>" in page
     assert "data/particles.star" in page
+    assert "<td>4,000</td>" in page
 
 
 @pytest.mark.parametrize(

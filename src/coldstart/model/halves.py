@@ -139,7 +139,7 @@ def verdict(matched: MatchedHalves, resolution_angstrom: Sequence[float]) -> str
     classes = len(matched.similarity)
     if matched.agree:
         figures = [f"{value:.1f} Å" for value in resolution_angstrom]
-        to = figures[0] if classes == 1 else ", ".join(f"class {n} {text}" for n, text in enumerate(figures, 1))
+        to = figures[0] if classes == 1 else ", ".join(f"{text} of class {n}" for n, text in enumerate(figures, 1))
         return (
             "The two halves, separate from the start, found the same "
             f"{'map' if classes == 1 else 'maps'}: resolution {to} (FSC 0.143, inside the mask)."

@@ -49,6 +49,7 @@ def render_halves(content: HalvesContent, version: str) -> str:
     """The page as HTML text that refers to nothing outside itself but the reports of the halves."""
     record = content.record
     box_angstrom = content.volumes.shape[-1] * content.voxel_size_angstrom
+    particles = [f"{count:,}" for count in record.particles]
     pictures = [view_uris(map_views(volume, _THUMBNAIL_PX)) for volume in content.volumes]
     return render_template(
         "halves.html.j2",
@@ -60,7 +61,7 @@ def render_halves(content: HalvesContent, version: str) -> str:
         source=content.source,
         advice=content.advice,
         scale_bar=scale_bar(box_angstrom),
-        rows=list(zip(record.folders, record.seeds, record.particles, record.status, record.iterations, strict=True)),
+        rows=list(zip(record.folders, record.seeds, particles, record.status, record.iterations, strict=True)),
     )
 
 
