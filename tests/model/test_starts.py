@@ -81,6 +81,17 @@ def test_the_verdict_names_those_that_were_left():
         "2 of 4 starts agree to 16 Å. Their map explains an image better than the others' by 21.5 nats or more. "
         "1 waited for the map in vain and was left."
     )
+    close = Evidence(32.0, 0.1)
+    left = verdict({0: best, 1: best, 2: close, 3: close, 4: wrong}, 0, 2, 15.7, {2, 3})
+    assert left == (
+        "2 of 5 starts agree to 16 Å. 2 more were left on the way to the same map. "
+        "Their map explains an image better than the others' by 21.5 nats or more."
+    )
+    single = verdict({0: best, 1: close, 2: None}, 0, 1, None, {1})
+    assert single.startswith(
+        "Start 1 of 3 alone was run to its end with this map. 1 more was left on the way to the same"
+    )
+    assert single.endswith("to see how far they agree. 1 waited for the map in vain and was left.")
     alone = verdict({1: None, 2: best, 3: None}, 2, 1, None)
     assert "start 3: do not trust its map alone. 2 waited for the map in vain and were left." in alone
     assert verdict({0: best, 1: best}, 1, 2, 12.0) == "Both starts agree to 12 Å."

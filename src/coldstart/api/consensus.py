@@ -221,10 +221,11 @@ def _record(
         if start is not best
     }
     resolution = max(agrees_to.values()) if agrees_to else None
+    same_map = [starts[at] for at in tree.members(starts.index(best))]
     return ConsensusRecord(
         verdict=verdict(
             {start.number: None if start.waited_in_vain else start.evidence for start in starts}, best.number,
-            len(members), resolution,
+            len(members), resolution, {s.number for s in same_map if not (s.finished or s.waited_in_vain)},
         ),
         agreeing=len(members),
         best=best.number + 1,

@@ -1,6 +1,6 @@
 """What is known of several starts on the same particles, and what to make of it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -139,8 +139,9 @@ class ConsensusRecord:
 
 
 def verdict(
-    evidence: Mapping[int, Evidence | None], best: int, agreeing: int, resolution_angstrom: float | None
-) -> str:
+    evidence: Mapping[int, Evidence | None], best: int, agreeing: int, resolution_angstrom: float | None,
+    left_alike: Collection[int] = (),
+) -> str:  # fmt: skip
     """What to make of several starts, in words.
 
     Parameters
@@ -153,10 +154,19 @@ def verdict(
         Starts that ended with its maps, itself among them.
     resolution_angstrom : float or None
         Up to which they agree; None where there is no other.
+    left_alike : collection of int
+        Starts that the race left though they had the same map: behind the best one, they were on the way to it.
     """
     judged = {number: own for number, own in evidence.items() if own is not None}
     count, in_vain = len(evidence), len(evidence) - len(judged)
     waited = f" {in_vain} waited for the map in vain and {'was' if in_vain == 1 else 'were'} left." if in_vain else ""
+    alike = len(left_alike)
+    others = f" {alike} more {'was' if alike == 1 else 'were'} left on the way to the same map." if alike else ""
+    if resolution_angstrom is None and alike:
+        return (
+            f"Start {best + 1} of {count} alone was run to its end with this map.{others} With coldstart resume "
+            f"{'it runs to its' if alike == 1 else 'they run to their'} end, to see how far they agree.{waited}"
+        )
     if resolution_angstrom is None:
         return (
             f"No other of the {count} starts agrees with the best one, start {best + 1}: do not trust its map alone."
@@ -164,8 +174,9 @@ def verdict(
         )
     everyone = "Both starts agree" if count == 2 else f"All {count} starts agree"
     who = everyone if agreeing == count else f"{agreeing} of {count} starts agree"
-    behind = [own.mean for own in judged.values() if own.is_behind(judged[best])]
-    text = f"{who} to {resolution_angstrom:.0f} Å."
+    rivals = [own for number, own in judged.items() if number not in left_alike]
+    behind = [own.mean for own in rivals if own.is_behind(judged[best])]
+    text = f"{who} to {resolution_angstrom:.0f} Å.{others}"
     if behind:
         ahead = judged[best].mean - max(behind)
         text += f" Their map explains an image better than the others' by {ahead:.1f} nats or more."
