@@ -53,7 +53,6 @@ def session() -> Iterator[Session]:
 def keeper(tmp_path: Path, session: Session) -> CheckpointKeeper:
     keeper = CheckpointKeeper(
         tmp_path / "checkpoint.npz",
-        tmp_path,
         AbInitioParams(seed=3),
         Inputs("p.star", "/p.star", None, ()),
         Usage(),

@@ -130,9 +130,7 @@ class CheckpointKeeper:
     Attributes
     ----------
     path : Path
-        The checkpoint, in a folder that is there before anything is written.
-    folder : Path
-        The job's, which is to be resumed.
+        The checkpoint, in the job's folder, which is there before anything is written.
     params, inputs, usage
         As in `JobCheckpoint`, with what is used so far.
     should_suspend : callable or None
@@ -150,7 +148,6 @@ class CheckpointKeeper:
     """
 
     path: Path
-    folder: Path
     params: AbInitioParams
     inputs: Inputs
     usage: Usage
@@ -235,5 +232,5 @@ class CheckpointKeeper:
             return
         self.write()
         raise RunSuspended(
-            f"The run was suspended after iteration {self.written}. It goes on with: {resume_command(self.folder)}"
+            f"The run was suspended after iteration {self.written}. It goes on with: {resume_command(self.path.parent)}"
         )

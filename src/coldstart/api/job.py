@@ -76,7 +76,7 @@ def run_job(
     usage, output = Usage(), Path(output)
     check_output(output)
     data = read_data(Path(particles_path), params, data_root).checked(params, on_check)
-    keeper = CheckpointKeeper(RunPaths(output).checkpoint_path, output, params, data.inputs, usage, should_suspend)
+    keeper = CheckpointKeeper(RunPaths(output).checkpoint_path, params, data.inputs, usage, should_suspend)
     return run_recorded(data, JobRecord(output, keeper, on_iteration, should_stop), cluster=cluster)
 
 

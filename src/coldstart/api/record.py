@@ -188,7 +188,9 @@ class JobRecord:
             error.add_note(str(second))
         if not self.keeper.written:
             return None
-        return f"The run can go on after iteration {self.keeper.written} with: {resume_command(self.keeper.folder)}"
+        return (
+            f"The run can go on after iteration {self.keeper.written} with: {resume_command(self.keeper.path.parent)}"
+        )
 
     def _write_ending(self, status: Status, notes: tuple[str, ...], error: BaseException) -> None:
         point = self.keeper.point

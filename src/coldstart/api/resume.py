@@ -73,7 +73,7 @@ def resume_job(
         usage = Usage(job.used)
         data = read_data_again(job.inputs, job.params, data_root, accept_changes=accept_changes)
         keeper = CheckpointKeeper(
-            path, output, job.params, data.inputs, usage, should_suspend, job.environment, accept_changes,
+            path, job.params, data.inputs, usage, should_suspend, job.environment, accept_changes,
             (*job.changes, *data.changes),
         )  # fmt: skip
         record = JobRecord(output, keeper, on_iteration, should_stop, lock)
