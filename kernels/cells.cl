@@ -14,6 +14,7 @@
  * phase          (S,2,stride)             S_l(t), real and imaginary planes                             in
  * rings          (rings,4) int            start in rows, half points, start in whole turns, points a step   in
  * rows           (pairs,8)                rotation rows in padded points, and class (grid.cl)           in
+ * order          (pairs,)                 pair of a work-item: those of a direction one after the other are read from a CPU's cache   in
  * pair_image     (pairs,)                 image of a pair                                               in
  * pair_rotation  (pairs,)                 cell of the rotation grid: direction * in_plane + angle        in
  * pair_start     (pairs+1,)               first hypothesis of a pair                                    in
@@ -53,13 +54,13 @@ inline void add_shifts(const FV *zr, const FV *zi, float norm, __global const fl
 }
 
 __kernel void score_cells(__global const float *restrict slice, __global const float *restrict image, __global const float *restrict weight,
-    __global const float *restrict phase, __global const int4 *restrict rings, __global const int *restrict pair_image,
-    __global const int *restrict pair_rotation, __global const int *restrict pair_start, __global const int *restrict hyp_shift,
+    __global const float *restrict phase, __global const int4 *restrict rings, __global const int *restrict order,
+    __global const int *restrict pair_image, __global const int *restrict pair_rotation, __global const int *restrict pair_start, __global const int *restrict hyp_shift,
     __global float *restrict log_weight, const int pairs, const int first_ring, const int last_ring, const int in_plane,
     const int stride, const int circle)
 {
-    const int pair = (int)get_global_id(0);
-    if (pair >= pairs) return;
+    if ((int)get_global_id(0) >= pairs) return;
+    const int pair = order[get_global_id(0)];
     const int direction = pair_rotation[pair] / in_plane, angle = pair_rotation[pair] % in_plane;
     const int first = pair_start[pair], last = pair_start[pair + 1], turned = angle >= in_plane / 2;
     __global const float *y = slice + (size_t)direction * 2 * circle;
@@ -86,12 +87,12 @@ __kernel void score_cells(__global const float *restrict slice, __global const f
 
 __kernel void score_poses(__global const float2 *restrict volume, __global const float *restrict kx, __global const float *restrict ky,
     __global const float *restrict image, __global const float *restrict weight, __global const float *restrict phase,
-    __global const float *restrict rows, __global const int *restrict pair_image, __global const int *restrict pair_start,
-    __global const int *restrict hyp_shift, __global float *restrict log_weight, const int pairs, const int begin, const int count,
-    const int stride, const int side, const int width)
+    __global const float *restrict rows, __global const int *restrict order, __global const int *restrict pair_image,
+    __global const int *restrict pair_start, __global const int *restrict hyp_shift, __global float *restrict log_weight, const int pairs,
+    const int begin, const int count, const int stride, const int side, const int width)
 {
-    const int pair = (int)get_global_id(0);
-    if (pair >= pairs) return;
+    if ((int)get_global_id(0) >= pairs) return;
+    const int pair = order[get_global_id(0)];
     __global const float *m = rows + 8 * (size_t)pair;
     const float4 along_u = (float4)(m[0], m[1], m[2], 0.0f), along_v = (float4)(m[4], m[5], m[6], 0.0f);
     __global const float *a = image + (size_t)pair_image[pair] * 2 * stride;

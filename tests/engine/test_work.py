@@ -58,10 +58,10 @@ def test_harmonics(plane):
 def test_poses_share_the_slice_of_their_pair(plane):
     pairs, hyps = 11, 40
     points = int(plane.half_points[2:9].sum())
-    shapes = ((), (), (), (), (), (), (), (), (hyps,), (hyps,))
+    shapes = ((), (), (), (), (), (), (), (), (), (hyps,), (hyps,))
     cells = measured(launch("score_cells", (pairs,), shapes, (pairs, 2, 9, plane.in_plane, plane.stride, 0)))
     assert cells.work == points * (11 * pairs + 4 * hyps)
-    shapes = (*shapes[:8], (), (hyps,), (hyps,))
+    shapes = (*shapes[:9], (), (hyps,), (hyps,))
     entries = plane.count(2), plane.count(9)
     poses = measured(launch("score_poses", (pairs,), shapes, (pairs, *entries, plane.stride, 0, 0)))
     assert poses.work == points * (70 * pairs + 4 * hyps)

@@ -49,6 +49,13 @@ def test_energies_of_poses_up_to_some_ring(kernels, case, pairs, rings):
     assert np.array_equal(found, kernels.score_poses(*given))
 
 
+def test_the_order_in_which_pairs_are_taken_changes_nothing(kernels, case, pairs, rng):
+    order = rng.permutation(len(pairs[0])).astype(np.int32)
+    cells, poses = cells_of(case, pairs), poses_of(case, pairs, case.plane.stride)
+    assert np.array_equal(kernels.score_cells(*cells, order=order), kernels.score_cells(*cells))
+    assert np.array_equal(kernels.score_poses(*poses, order=order), kernels.score_poses(*poses))
+
+
 def test_poses_are_scored_on_the_map_of_their_class(kernels, case, pairs):
     """As on that map alone."""
     image, _, start, *_ = pairs

@@ -219,6 +219,7 @@ class PoseSearch:
         """Add the rings between two radii to the values of the candidates."""
         plane, level = view.table.plane, found.level
         images, poses = (view.image, view.weight, view.phase), (found.pair_start, found.hyp_shift, found.value)
+        pairs = self._order(found), found.pair_image
         if level > self._rings.finest:
             volume, grid = slices.volume, rotation_grid(level)
             rows = self.projector.device_rotation_rows(
@@ -226,16 +227,23 @@ class PoseSearch:
             )
             self._cells.launch(
                 "score_poses", (found.pairs,), volume.data, view.table.kx, view.table.ky, *images, rows,
-                found.pair_image, *poses, found.pairs, plane.count(inner), plane.count(radius), plane.stride,
+                *pairs, *poses, found.pairs, plane.count(inner), plane.count(radius), plane.stride,
                 volume.side, volume.width,
             )  # fmt: skip
             return
         table = slices.tables[level]
         self._cells.launch(
-            "score_cells", (found.pairs,), table.slice, *images, view.table.rings, found.pair_image,
+            "score_cells", (found.pairs,), table.slice, *images, view.table.rings, *pairs,
             found.pair_rotation, *poses, found.pairs, plane.rings_within(inner), plane.rings_within(radius),
             plane.in_plane, plane.stride, table.slice.shape[2],
         )  # fmt: skip
+
+    def _order(self, found: Candidates) -> DeviceArray:
+        """Pairs as they are taken: on a CPU by rotation, so that a slice is found in its cache; a GPU does not wait."""
+        session, order = self._session, np.arange(found.pairs, dtype=np.int32)
+        if session.info.kind == "CPU":
+            order = np.argsort(session.download(found.pair_rotation), kind="stable").astype(np.int32)
+        return session.upload("pair order", order)
 
     def coarse_ess(
         self, batch: Minibatch, slices: MapSlices, shifts: ShiftGrid, stages: tuple[Stage, ...]

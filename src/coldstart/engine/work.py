@@ -159,13 +159,13 @@ def _score_cells(launch: Launch, planes: Planes) -> float:
     pairs, first, last, in_plane, _, _ = (int(number) for number in launch.numbers)
     plane = _plane(planes, lambda plane: plane.in_plane == in_plane)
     points = int(plane.half_points[first:last].sum())
-    return points * (WEIGH_FLOP * pairs + SHIFT_FLOP * launch.shapes[8][0])
+    return points * (WEIGH_FLOP * pairs + SHIFT_FLOP * launch.shapes[9][0])
 
 
 def _score_poses(launch: Launch, planes: Planes) -> float:
     pairs, begin, count, stride, _, _ = (int(number) for number in launch.numbers)
     points = _points(_of_stride(planes, stride), begin, count)
-    return points * ((SAMPLE_FLOP + WEIGH_FLOP) * pairs + SHIFT_FLOP * launch.shapes[9][0])
+    return points * ((SAMPLE_FLOP + WEIGH_FLOP) * pairs + SHIFT_FLOP * launch.shapes[10][0])
 
 
 def _make_slices(launch: Launch, planes: Planes) -> float:

@@ -57,6 +57,10 @@ def fixed_point(values: Array, scale: float) -> Array:
     return np.rint(np.asarray(values, np.float64) * scale).astype(np.int32)
 
 
+def _as_they_come(pair_image: Array) -> Array:
+    return np.arange(len(pair_image), dtype=np.int32)
+
+
 class DeviceKernels:
     """One device and one set of tile sizes, otherwise as `coldstart.engine.reference`."""
 
@@ -167,25 +171,28 @@ class DeviceKernels:
     def score_cells(
         self, slice_table: Array, image: Array, weight: Array, phase: Array, rings: Array, pair_image: Array,
         pair_rotation: Array, pair_start: Array, hyp_shift: Array, log_weight: Array, first_ring: int, last_ring: int,
-        in_plane: int
+        in_plane: int, order: Array | None = None
     ) -> Array:  # fmt: skip
-        summed = self._put(log_weight)
+        """Pairs are taken as they come, or in an order (pairs,) int32."""
+        summed, order = self._put(log_weight), _as_they_come(pair_image) if order is None else order
         self._launch(
-            "cells.cl", "score_cells", (len(pair_image),), slice_table, image, weight, phase, rings, pair_image,
-            pair_rotation, pair_start, hyp_shift, summed, len(pair_image), first_ring, last_ring, in_plane,
+            "cells.cl", "score_cells", (len(pair_image),), slice_table, image, weight, phase, rings, order,
+            pair_image, pair_rotation, pair_start, hyp_shift, summed, len(pair_image), first_ring, last_ring, in_plane,
             weight.shape[1], slice_table.shape[2],
         )  # fmt: skip
         return self._get(summed)
 
     def score_poses(
         self, volumes: Array, kx: Array, ky: Array, image: Array, weight: Array, phase: Array, rows: Array,
-        pair_image: Array, pair_start: Array, hyp_shift: Array, log_weight: Array, begin: int, count: int
+        pair_image: Array, pair_start: Array, hyp_shift: Array, log_weight: Array, begin: int, count: int,
+        order: Array | None = None
     ) -> Array:  # fmt: skip
-        summed = self._put(log_weight)
+        """Pairs are taken as they come, or in an order (pairs,) int32."""
+        summed, order = self._put(log_weight), _as_they_come(pair_image) if order is None else order
         side, width = volumes.shape[2:]
         self._launch(
-            "cells.cl", "score_poses", (len(rows),), volumes, kx, ky, image, weight, phase, rows, pair_image,
-            pair_start, hyp_shift, summed, len(rows), begin, count, len(kx), side, width,
+            "cells.cl", "score_poses", (len(rows),), volumes, kx, ky, image, weight, phase, rows, order,
+            pair_image, pair_start, hyp_shift, summed, len(rows), begin, count, len(kx), side, width,
         )  # fmt: skip
         return self._get(summed)
 
