@@ -13,6 +13,7 @@ from coldstart.engine.slices import FourierMap
 from coldstart.engine.stage import Stage
 from coldstart.engine.symmetrizer import Symmetrizer
 from coldstart.engine.update import PADDING, MapUpdater
+from coldstart.model.fourier import radius_grid
 from coldstart.model.fsc import fourier_shell_correlation
 from coldstart.model.polar import PolarPlane
 from coldstart.model.pose_grid import ShiftGrid, rotation_grid
@@ -178,7 +179,7 @@ def test_the_sums_are_those_of_all_coefficients_and_their_conjugates(setting, rn
 def test_nothing_lies_beyond_the_radius(setting, level):
     given = setting(20, level)
     gradient = given.run()
-    far = given.updater._radius > 7 + np.sqrt(3)
+    far = radius_grid(SIDE) > 7 + np.sqrt(3)
     assert not gradient.numerator[:, far].any()
     assert not gradient.denominator[:, far].any()
     assert gradient.residual_power.shape == (RINGS,)

@@ -21,6 +21,15 @@ ONE_DEVICE = {"processes": 1, "job_name": "coldstart"}
 """Settings of a job: it has one worker, however many cores."""
 
 INSTALL_HINT = "pip install 'napari-coldstart[cluster]'"
+QUIET = {
+    "distributed.admin.tick.interval": "1s",
+    "distributed.worker.profile.enabled": False,
+    "distributed.worker.memory.monitor-interval": "1s",
+    "distributed.nanny.pre-spawn-environ": {},
+}
+"""Of processes on this machine, Dask's configuration. It looks after a worker some hundred times a second, and has
+one give all memory back that it may want again at once: a tenth of the time of a step of a small minibatch."""
+
 SECONDS_FOR_SCHEDULER = 20
 """In which a scheduler has to answer."""
 
@@ -105,12 +114,14 @@ def job_script(where: str, scheduler: str, **settings: Any) -> str:
 
 
 def _local_cluster(request: ClusterRequest) -> Any:
+    import dask
     from distributed import LocalCluster
 
-    return LocalCluster(
-        n_workers=request.workers, threads_per_worker=1, processes=True, memory_limit=0, dashboard_address=":0",
-        preload="coldstart.cluster.preload",
-    )  # fmt: skip
+    with dask.config.set(QUIET):
+        return LocalCluster(
+            n_workers=request.workers, threads_per_worker=1, processes=True, memory_limit=0, dashboard_address=":0",
+            preload="coldstart.cluster.preload",
+        )  # fmt: skip
 
 
 def _queue_cluster(request: ClusterRequest) -> Any:

@@ -7,7 +7,6 @@ the result depends neither on their order nor on how a minibatch is split (docs/
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,99 +17,9 @@ from coldstart.engine.images import Minibatch
 from coldstart.engine.rings import Rings
 from coldstart.engine.search import MapSlices
 from coldstart.engine.slices import Projector
+from coldstart.engine.sums import Scales, Sums
 from coldstart.engine.symmetrizer import INSERTION_PADDING, Symmetrizer, widened
 from coldstart.model.pose_grid import rotation_grid
-
-ADDEND_BITS, GATHERED_BITS = 24, 30
-"""Of the largest addend of a gathered slice, as a float32 has them, and of the largest sum: all posterior of a
-minibatch in one point, which is held in 32 bits."""
-
-MAP_BITS = 21
-"""Of the largest part of a map's slice."""
-
-SHARES_BITS, HALF_BITS = 29, 21
-"""As in the kernels: bits of the share of a point that a voxel gets, and of the halves of a slice's power.
-
-Sums over slices have up to GATHERED_BITS + SHARES_BITS = 59 bits at a voxel, and 3 more since it gets shares of many
-points; those over rings have GATHERED_BITS + MAP_BITS = 51, and 9 more for their points. Both are held in 64.
-"""
-
-
-@dataclass(frozen=True, slots=True)
-class Scales:
-    """Steps a unit, powers of two, of what is summed as whole numbers.
-
-    Attributes
-    ----------
-    image, weight : float
-        Of gathered slices.
-    map : float
-        Of the slices of maps.
-    """
-
-    image: float
-    weight: float
-    map: float
-
-    @classmethod
-    def of(cls, images: int, image_bound: float, weight_bound: float, map_bound: float) -> Scales:
-        """For minibatches of so many images.
-
-        Parameters
-        ----------
-        images : int
-            Of the whole minibatch, however it is split.
-        image_bound, weight_bound : float
-            No |A| and no W of these images exceeds them.
-        map_bound : float
-            No part of a map's spectrum exceeds it.
-        """
-        addend = min(ADDEND_BITS, GATHERED_BITS - np.log2(images))
-        bits = (addend, image_bound), (addend, weight_bound), (MAP_BITS, map_bound)
-        return cls(*(float(2.0 ** np.floor(most - np.log2(bound))) for most, bound in bits))
-
-
-@dataclass(frozen=True, slots=True)
-class Sums:
-    """What a share of a minibatch says about the maps, in whole numbers: those of all shares add up.
-
-    Attributes
-    ----------
-    grid : (K, side, side, side // 2 + 1, 3) int64
-        N real, N imaginary and D, the plane x = 0 not yet completed.
-    residual : (rings, 3) int64
-        Sums of U and the upper and lower half of |Y|^2, and of Re conj(Z) Y; of no rings where they were not wanted.
-    scales : Scales
-    """
-
-    grid: NDArray[np.int64]
-    residual: NDArray[np.int64]
-    scales: Scales
-
-    def __add__(self, other: Sums) -> Sums:
-        """Of both shares, whose scales are the same."""
-        return Sums(self.grid + other.grid, self.residual + other.residual, self.scales)
-
-    @property
-    def numerator(self) -> NDArray[np.complex128]:
-        """N, (K, side, side, side // 2 + 1)."""
-        total = self.grid[..., :2] / (self.scales.image * 2.0**SHARES_BITS)
-        return _friedel(total[..., 0] + 1j * total[..., 1])
-
-    @property
-    def denominator(self) -> NDArray[np.float64]:
-        """D, (K, side, side, side // 2 + 1)."""
-        return _friedel(self.grid[..., 2] / (self.scales.weight * 2.0**SHARES_BITS))
-
-    @property
-    def residual_change(self) -> NDArray[np.float64]:
-        """(rings,) float64: sum of U |Y|^2 - 2 Re conj(Z) Y of each ring."""
-        upper, lower, cross = self.residual.T.astype(np.float64)
-        scales = self.scales
-        return np.asarray(
-            (upper * 2.0**HALF_BITS + lower) / (scales.weight * scales.map**2)
-            - 2.0 * cross / (scales.image * scales.map)
-        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,7 +127,7 @@ class Backprojector:
         if residual:
             rings = found.view.table.plane.rings_within(radius)
             change = self._residual(gathered, keys, found, slices, rings, scales)
-        return Sums(total, change, scales)
+        return Sums.of(total, padding * radius, change, scales)
 
     def _gather(
         self, entries: dict[str, NDArray[np.generic]], found: Hypotheses, radius: float, scales: Scales
@@ -296,13 +205,3 @@ def gradient_of(
     if symmetrizer is not None:
         numerator, denominator = symmetrizer.sums(widened(numerator), widened(denominator), radius, side)
     return Gradient(numerator, denominator, power)
-
-
-Half = TypeVar("Half", NDArray[np.complex128], NDArray[np.float64])
-
-
-def _friedel(half: Half) -> Half:
-    """Complete the plane x = 0, which got only the points whose x was not negative."""
-    whole = half.copy()
-    whole[..., 0] += np.conj(np.roll(half[:, ::-1, ::-1, 0], 1, axis=(1, 2)))
-    return whole

@@ -16,10 +16,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from coldstart.engine.expectation import Blending, Hypotheses
-from coldstart.engine.gradient import Sums
 from coldstart.engine.images import Minibatch
 from coldstart.engine.poses import join_tables
 from coldstart.engine.stage import Stage
+from coldstart.engine.sums import Sums
 from coldstart.model.pose_grid import ShiftGrid
 from coldstart.model.state import PoseTable, StageCount, add_stages
 

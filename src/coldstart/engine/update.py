@@ -88,11 +88,12 @@ class MapUpdater:
         self.side = side
         self._params = params
         self._invariant = group.invariant_projector
-        self._radius = radius_grid(side)
+        self._radius = radius_grid(side).ravel()
         self._shell = np.rint(self._radius).astype(np.int64)
+        self._in_shell = np.bincount(self._shell)
         inner, outer = params.window_inner_radius, params.window_outer_radius
         self._window = soft_window(side, 3, inner, outer)
-        self._inside = radius_px(side, 3) < 0.5 * side * inner
+        self._inside = np.flatnonzero(radius_px(side, 3) < 0.5 * side * inner)
         self._insertion_envelope = trilinear_envelope(side)
         if group.order > 1:  # a grid that is turned is interpolated once more
             self._insertion_envelope = self._insertion_envelope * trilinear_envelope(INSERTION_PADDING * side, side)
@@ -108,10 +109,12 @@ class MapUpdater:
         for k, steps in enumerate(state.steps):
             half = int(steps % 2)
             own_rate = 1.0 if steps < 2 else 1.0 - (1.0 - rate) ** 2  # a half steps at every other minibatch
-            numerator[k, half] += own_rate * (gradient.numerator[k] - numerator[k, half])
-            denominator[k, half] += own_rate * (gradient.denominator[k] - denominator[k, half])
-            volume[k], ramp = self._map(numerator[k].sum(axis=0), denominator[k].sum(axis=0), radius)
-            numerator[k] *= ramp
+            for sums, addend in ((numerator, gradient.numerator), (denominator, gradient.denominator)):
+                sums[k, half] *= 1.0 - own_rate
+                sums[k, half] += own_rate * addend[k]
+            volume[k], ramp = self._map(numerator[k], denominator[k], radius)
+            if ramp is not None:
+                numerator[k] *= ramp
         return MapState(numerator, denominator, volume, state.steps + 1)
 
     def half_correlation(
@@ -130,8 +133,8 @@ class MapUpdater:
         (K, side // 2) float64
         """
         curves = []
-        for pair in zip(numerator, denominator, strict=True):
-            halves = (volume_of(self._solve(*half, radius)) for half in zip(*pair, strict=True))
+        for of_class in zip(numerator, denominator, strict=True):
+            halves = (volume_of(self._solve(n[None], d[None], radius)) for n, d in zip(*of_class, strict=True))
             curves.append(
                 fourier_shell_correlation(*(half / self._insertion_envelope * self._window for half in halves))
             )
@@ -146,7 +149,7 @@ class MapUpdater:
         """The same with all that is around the particle."""
         volumes = []
         for numerator, denominator in zip(gradient.numerator, gradient.denominator, strict=True):
-            volume = volume_of(self._solve(numerator, denominator, radius)) / self._insertion_envelope
+            volume = volume_of(self._solve(numerator[None], denominator[None], radius)) / self._insertion_envelope
             volumes.append(volume - self._solvent_level(volume))
         return np.stack(volumes).astype(np.float32)
 
@@ -161,24 +164,29 @@ class MapUpdater:
         return np.stack([volume_of(total) for total in sums / symmetrizer.group.order]).astype(np.float32)
 
     def _map(
-        self, numerator: NDArray[np.complex128], denominator: NDArray[np.float64], radius: float
-    ) -> tuple[NDArray[np.float32], NDArray[np.complex128]]:
-        """The constrained map of one class, and the phase ramp that centred it."""
-        free = self._solve(numerator, denominator, radius)
+        self, numerators: NDArray[np.complex128], denominators: NDArray[np.float64], radius: float
+    ) -> tuple[NDArray[np.float32], NDArray[np.complex128] | None]:
+        """The constrained map of the halves of one class, and the phase ramp that centred it, if it was off."""
+        free = self._solve(numerators, denominators, radius)
         volume = self._constrain(free)
         shift = self._invariant @ self._off_centre(volume) if self._params.center else np.zeros(3)
         if not shift.any():
-            return volume, np.ones(1, np.complex128)
+            return volume, None
         ramp = self._phase_ramp(shift)
-        return self._constrain(free * ramp), ramp
+        return self._constrain((free * ramp).astype(np.complex64)), ramp
 
     def _solve(
-        self, numerator: NDArray[np.complex128], denominator: NDArray[np.float64], radius: float
-    ) -> NDArray[np.complex128]:
-        shells = np.bincount(self._shell.ravel())
-        mean = np.bincount(self._shell.ravel(), denominator.ravel()) / np.maximum(shells, 1)
-        floor = REGULARIZATION * mean[self._shell] + 1e-12 * mean.max() + np.finfo(np.float64).tiny
-        return np.asarray(np.where(self._radius <= radius, numerator / (denominator + floor), 0.0))
+        self, numerators: NDArray[np.complex128], denominators: NDArray[np.float64], radius: float
+    ) -> NDArray[np.complex64]:
+        """N / (D + lambda) of the sums of some N and D, each (n, side, side, side // 2 + 1); zero beyond a radius."""
+        points = np.flatnonzero(self._shell <= np.rint(radius))
+        shell = self._shell[points]
+        numerator, denominator = (sum(part.ravel()[points] for part in parts) for parts in (numerators, denominators))
+        mean = np.bincount(shell, denominator) / self._in_shell[: shell.max() + 1]
+        floor = REGULARIZATION * mean + 1e-12 * mean.max() + np.finfo(np.float64).tiny
+        solved = np.zeros(self._shell.shape, np.complex64)
+        solved[points] = np.where(self._radius[points] <= radius, numerator / (denominator + floor[shell]), 0.0)
+        return solved.reshape(numerators.shape[1:])
 
     def _constrain(self, spectrum: NDArray[np.complexfloating]) -> NDArray[np.float32]:
         volume = volume_of(spectrum) / self._insertion_envelope
@@ -191,7 +199,7 @@ class MapUpdater:
 
     def _solvent_level(self, volume: NDArray[np.float32]) -> float:
         """The images do not hold the constant term: most of the sphere is solvent, whose density is set to zero."""
-        return float(np.median(volume[self._inside]))
+        return float(np.median(volume.ravel()[self._inside]))
 
     def _off_centre(self, volume: NDArray[np.float32]) -> NDArray[np.float64]:
         """Shift in x, y, z that centres the mass, in fractions of the box; zero inside the dead zone."""
@@ -219,7 +227,8 @@ def _slicing_envelope(side: int) -> NDArray[np.float32]:
 def sliceable(volumes: NDArray[np.float32]) -> NDArray[np.complex64]:
     """Padded spectra whose trilinear slices are those of the maps, (K, 2 side, 2 side, side + 1) complex64."""
     side = volumes.shape[1]
-    return np.stack([spectrum_of(volume / _slicing_envelope(side), PADDING * side) for volume in volumes])
+    spectra = [spectrum_of(volume / _slicing_envelope(side), PADDING * side) for volume in volumes]
+    return spectra[0][None] if len(spectra) == 1 else np.stack(spectra)
 
 
 def resize_maps(volumes: NDArray[np.float32], side: int) -> NDArray[np.float32]:
