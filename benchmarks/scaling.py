@@ -42,6 +42,7 @@ class MeasuredCrew:
         return self._measured("M-step", self._crew.maximise, spreads)
 
     def _measured(self, name: str, step: Callable[[Sequence[Any]], list[Any]], requests: Sequence[Any]) -> list[Any]:
+        entered = time.process_time()
         before, began, own = self._processor(), time.perf_counter(), time.process_time()
         answers = step(requests)
         own, seconds = time.process_time() - own, time.perf_counter() - began
@@ -50,6 +51,7 @@ class MeasuredCrew:
         measured = {"seconds": seconds, "busiest": busiest, "driver": own, "sent": size(requests), "got": size(answers)}
         for key, value in measured.items():
             self.totals[f"{name} {key}"] += value
+        self.totals["measuring"] += time.process_time() - entered - own
         return answers
 
     def _processor(self) -> dict[str, float]:
@@ -100,9 +102,14 @@ def run_once(table: Path, workers: int, options: dict[str, Any]) -> dict[str, An
     return {"workers": workers, "digest": digest.hexdigest(), "phases": phases}
 
 
+def own_share(phase: dict[str, float]) -> float:
+    """The driver's processor seconds of a phase, without what it took to measure."""
+    return phase["driver"] - phase["measuring"]
+
+
 def critical(phase: dict[str, float]) -> float:
     """Processor seconds along the critical path of a phase."""
-    return phase["driver"] + phase["E-step busiest"] + phase["M-step busiest"]
+    return own_share(phase) + phase["E-step busiest"] + phase["M-step busiest"]
 
 
 def table_of(runs: list[dict[str, Any]], counts: list[int]) -> str:
@@ -122,7 +129,7 @@ def table_of(runs: list[dict[str, Any]], counts: list[int]) -> str:
                 for way in ("sent", "got")
             )
             cells = name, workers, f"{iterations:.0f}", f"{middle['seconds']:.1f}", f"{one[workers]:.1f}"
-            own = f"{middle['driver']:.1f}"
+            own = f"{own_share(middle):.1f}"
             lines.append((*cells, own, f"{sent:.0f}", f"{got:.0f}", f"{one[counts[0]] / one[workers]:.2f}"))
     for workers in counts:
         total = sum(whole[workers])
