@@ -13,8 +13,7 @@ from coldstart.io.run_paths import RunPaths
 from coldstart.io.run_records import Summary
 from coldstart.io.runs_plan import RunsPlan
 from coldstart.io.star_poses import read_poses
-from coldstart.io.star_subset import particle_block
-from coldstart.io.star_text import read_blocks
+from coldstart.io.star_subset import read_with_particles
 from coldstart.model.state import ClassReport, RunResult
 from coldstart.params import AbInitioParams
 
@@ -55,8 +54,7 @@ def compare_jobs(output: Path, plan: RunsPlan) -> tuple[Summary, ...]:
 def _result(run: RunFolder, summary: Summary, params: AbInitioParams) -> RunResult:
     """What the page shows of a job: its last snapshots, since maps in the input's box are larger."""
     table = run.table_path(params.classes)
-    blocks = read_blocks(table)
-    poses = read_poses(blocks[particle_block(blocks, table)], str(table), params.classes)
+    poses = read_poses(read_with_particles(table)[1], str(table), params.classes)
     snapshots = run.load_snapshots()
     last = max(snapshot.iteration for snapshot in snapshots)
     maps = [read_map(snapshot.path) for snapshot in snapshots if snapshot.iteration == last]

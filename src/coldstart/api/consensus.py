@@ -22,8 +22,7 @@ from coldstart.io.run_paths import RunPaths, resume_command
 from coldstart.io.runs_plan import RunsPlan
 from coldstart.io.star_columns import IMAGE_NAME
 from coldstart.io.star_poses import read_poses
-from coldstart.io.star_subset import particle_block
-from coldstart.io.star_text import read_blocks
+from coldstart.io.star_subset import read_with_particles
 from coldstart.model.consensus import (
     AgreedMaps,
     StartTree,
@@ -203,8 +202,7 @@ def _operators(volume: NDArray[np.float32], radius: float, group: PointGroup) ->
 def _poses(start: Start, classes: int) -> tuple[NDArray[np.bytes_], NDArray[np.float64], NDArray[np.int64]]:
     """Image names, poses (P, 3, 3) and classes of a start's particles."""
     path = start.run.table_path(classes)
-    blocks = read_blocks(path)
-    table = blocks[particle_block(blocks, path)]
+    _, table = read_with_particles(path)
     poses = read_poses(table, str(path), classes)
     return table.utf8(IMAGE_NAME), euler_to_matrix(poses.euler_deg), poses.class_index
 

@@ -25,8 +25,7 @@ from coldstart.io.run_paths import RunPaths, resume_command
 from coldstart.io.run_records import Summary
 from coldstart.io.runs_plan import RunsPlan
 from coldstart.io.star_poses import read_poses
-from coldstart.io.star_subset import particle_block
-from coldstart.io.star_text import read_blocks
+from coldstart.io.star_subset import read_with_particles
 from coldstart.model.alignment import class_similarity_matrix
 from coldstart.model.fourier import resampled
 from coldstart.model.fsc import fourier_shell_correlation
@@ -98,8 +97,7 @@ def _read_half(output: Path, plan: RunsPlan, number: int, rows: NDArray[np.int64
             f"{resume_command(output)}"
         )
     path = run.table_path(classes)
-    blocks = read_blocks(path)
-    poses = read_poses(blocks[particle_block(blocks, path)], str(path), classes)
+    poses = read_poses(read_with_particles(path)[1], str(path), classes)
     if len(poses.particle) != len(rows):
         raise OutputError(
             f"{path} has {len(poses.particle):,} particles, but half {number + 1} of the input has {len(rows):,}: the "

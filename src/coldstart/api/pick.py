@@ -28,8 +28,7 @@ from coldstart.io.star_columns import (
     whole_numbers,
 )
 from coldstart.io.star_poses import read_poses
-from coldstart.io.star_subset import check_new_table, particle_block, write_subset
-from coldstart.io.star_text import read_blocks
+from coldstart.io.star_subset import check_new_table, read_with_particles, write_subset
 from coldstart.io.suffixes import CRYOSPARC_SUFFIXES, ends_in
 from coldstart.model.carried import CarriedTable
 
@@ -132,8 +131,7 @@ def pick_particles(
         _check_inputs(posed)
     check_groups(merge, class_count)
     source = folder.table_path(class_count, flipped=other_hand)
-    blocks = read_blocks(source)
-    table = blocks[particle_block(blocks, source)]
+    blocks, table = read_with_particles(source)
     merged = merge_classes(table, merge, str(source))
     criteria = _criteria(table, merged, source, classes, min_posterior, min_margin, labels)
     chosen = _meeting_all(criteria, len(table))
@@ -184,8 +182,8 @@ def copy_particles(source: Path, output: Path, rows: NDArray[np.integer], *, ove
         records = read_cryosparc_table(source, use_ctf=False).records
         write_part_of_dataset(output, records[np.unique(rows)], source.parent, output.stem)
         return
-    blocks = read_blocks(source)
-    write_subset(output, blocks, blocks[particle_block(blocks, source)].take(np.unique(rows)), source)
+    blocks, table = read_with_particles(source)
+    write_subset(output, blocks, table.take(np.unique(rows)), source)
 
 
 def _write_dataset(

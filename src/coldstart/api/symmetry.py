@@ -13,8 +13,7 @@ from coldstart.io.opened_run import is_run_folder
 from coldstart.io.results import RunFolder, check_unused, make_folder
 from coldstart.io.star_columns import ANGLE_LABELS, ORIGIN_LABELS, decimal
 from coldstart.io.star_poses import read_poses
-from coldstart.io.star_subset import particle_block, write_subset
-from coldstart.io.star_text import read_blocks
+from coldstart.io.star_subset import read_with_particles, write_subset
 from coldstart.model.alignment import Placement, place_map
 from coldstart.model.frame import poses_in_frame
 from coldstart.model.symmetry import PointGroup, point_group
@@ -226,8 +225,7 @@ def _shown(of: _Source, group: PointGroup) -> SymmetryCandidate:
 
 def _write_table(source: Path, output: Path, found: SymmetryCandidate, of: _Source) -> None:
     """The run's table with the poses in the frame of the turned map."""
-    blocks = read_blocks(source)
-    table = blocks[particle_block(blocks, source)]
+    blocks, table = read_with_particles(source)
     poses = read_poses(table, str(source), of.classes)
     angles, origins = poses_in_frame(
         poses.euler_deg, poses.origin_angstrom, found.rotation, found.shift_voxels * of.voxel_angstrom

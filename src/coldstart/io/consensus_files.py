@@ -12,8 +12,7 @@ from coldstart.io.files import write_text_atomically
 from coldstart.io.json_records import known_fields, number_row, plain
 from coldstart.io.runs_plan import CONSENSUS_NAME
 from coldstart.io.star_columns import DISAGREE_LABEL, LABEL, decimal
-from coldstart.io.star_subset import particle_block, write_subset
-from coldstart.io.star_text import read_blocks
+from coldstart.io.star_subset import read_with_particles, write_subset
 from coldstart.model.starts import ConsensusRecord, StartRecord
 
 START_AGREEMENT = "coldstartStartAgreement"
@@ -67,8 +66,7 @@ def write_agreed_table(path: Path, source: Path, agreement: NDArray[np.float64] 
     ParticleFileError, OutputError
         If a file cannot be read or written.
     """
-    blocks = read_blocks(source)
-    table = blocks[particle_block(blocks, source)]
+    blocks, table = read_with_particles(source)
     if agreement is not None:
         doubtful = agreement < 0.5
         label = np.where(doubtful, DISAGREE_LABEL.encode(), table.utf8(LABEL))

@@ -23,8 +23,7 @@ from coldstart.io.star_columns import (
     ORIGIN_LABELS,
     POSE_ESS,
 )
-from coldstart.io.star_subset import particle_block
-from coldstart.io.star_text import read_blocks
+from coldstart.io.star_subset import read_with_particles
 from coldstart.model.carried import CarriedTable
 from coldstart.model.particles import Particles
 
@@ -84,9 +83,7 @@ def load_particle_table(path: Path) -> ParticleTable:
     ParticleFileError
         If the file cannot be read or lists no particles.
     """
-    blocks = read_blocks(path)
-    table = blocks[particle_block(blocks, path)]
-    return particle_table(table, path)
+    return particle_table(read_with_particles(path)[1], path)
 
 
 def table_of(particles: Particles, path: Path) -> ParticleTable:

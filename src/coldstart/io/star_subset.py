@@ -5,7 +5,7 @@ from pathlib import Path
 
 from coldstart.errors import OutputError, ParticleFileError
 from coldstart.io.star_columns import IMAGE_NAME
-from coldstart.io.star_text import write_blocks
+from coldstart.io.star_text import read_blocks, write_blocks
 from coldstart.io.star_write import moved_image_names
 from coldstart.model.carried import CarriedTable
 
@@ -25,6 +25,18 @@ def particle_block(blocks: Mapping[str, CarriedTable], path: Path) -> str:
         if IMAGE_NAME in table:
             return name
     raise ParticleFileError(f"{path} has no block of particles, with the column {IMAGE_NAME}: give a particle table.")
+
+
+def read_with_particles(path: Path) -> tuple[dict[str, CarriedTable], CarriedTable]:
+    """All blocks of a STAR file, and the one of them that lists the particles.
+
+    Raises
+    ------
+    ParticleFileError
+        If the file cannot be read, or no block has a column of image names.
+    """
+    blocks = read_blocks(path)
+    return blocks, blocks[particle_block(blocks, path)]
 
 
 def write_subset(output: Path, blocks: Mapping[str, CarriedTable], rows: CarriedTable, source: Path) -> None:
