@@ -69,6 +69,16 @@ def test_macros_and_arguments(session, files):
         np.testing.assert_array_equal(session.download(out), 2 * values + 0.5 * factor)
 
 
+def test_numbers_may_be_numpys_but_not_of_another_kind(session, files):
+    files(add__cl=ADD, twice__h="#define TWICE(v) (v)\n")
+    built, out = session.program("add.cl", FACTOR=1), session.upload("out", np.ones(3, np.float32))
+    built.launch("add", (3,), out, out, np.float64(0.5), np.int64(3))
+    built.launch("add", (3,), out, out, 2, 3)
+    np.testing.assert_array_equal(session.download(out), [3.5] * 3)
+    with pytest.raises(TypeError):
+        built.launch("add", (3,), out, out, 0.5, 3.0)
+
+
 def test_a_launch_of_no_items_does_nothing(session, files):
     files(add__cl=ADD, twice__h="#define TWICE(v) (v)\n")
     out = session.upload("out", np.ones(3, np.float32))

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from coldstart.compute.device import list_devices, set_cpu_threads
-from coldstart.compute.session import open_session
+from coldstart.compute.session import UNDER_WAY_BYTES, open_session
 from coldstart.errors import DeviceError, DeviceMemoryError
 
 
@@ -23,6 +23,20 @@ def test_arrays_go_to_the_device_and_back(session, values):
     assert on_device.shape == values.shape
     assert on_device.dtype == values.dtype
     np.testing.assert_array_equal(session.download(on_device), values)
+
+
+@pytest.mark.parametrize("count", [10, UNDER_WAY_BYTES // 4 + 1])
+def test_an_array_may_be_changed_once_it_was_uploaded(session, count):
+    values = np.arange(count, dtype=np.float32)
+    on_device = session.upload("values", values)
+    values[:] = -1.0
+    np.testing.assert_array_equal(session.download(on_device), np.arange(count, dtype=np.float32))
+
+
+def test_uploads_to_one_buffer_keep_their_order(session):
+    for number in range(100):
+        on_device = session.upload("values", np.full(1000, number))
+    assert (session.download(on_device) == 99).all()
 
 
 def test_a_named_buffer_is_used_again_until_it_must_grow(session):

@@ -11,8 +11,9 @@ from __future__ import annotations
 
 import re
 import warnings
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from importlib import resources
+from operator import attrgetter, index
 from pathlib import Path
 from typing import Any
 
@@ -78,6 +79,7 @@ class Program:
         self._macros = dict(macros)
         self._profile = profile
         self._one_item_groups = one_item_groups
+        self._ways: dict[str, tuple[Callable[[Any], Any], ...]] = {}
         self._largest_groups: dict[str, int] = {}
 
     @property
@@ -94,7 +96,7 @@ class Program:
         global_size : tuple of int
             Work-items that have something to do.
         *args
-            The kernel's.
+            The kernel's; each is an array or a number, whole or not, as in its first launch.
         in_groups : bool, optional
             Whether a launch along one axis is filled up to whole groups; by default everywhere but on CPUs.
 
@@ -108,7 +110,11 @@ class Program:
         if min(global_size) == 0:
             return
         entry = self._kernels[kernel]
-        entry.set_args(*(_argument(value) for value in args))
+        ways = self._ways.get(kernel)
+        if ways is None:
+            ways = self._ways[kernel] = tuple(map(_way_of, args))
+            entry.set_scalar_arg_dtypes([_TYPES.get(way) for way in ways])
+        entry.set_args(*(way(value) for way, value in zip(ways, args, strict=True)))
         whole_size, group_size = self._groups(kernel, global_size, in_groups)
         try:
             event = cl.enqueue_nd_range_kernel(self._queue, entry, whole_size, group_size)
@@ -136,12 +142,15 @@ class Program:
         return self._largest_groups[kernel]
 
 
-def _argument(value: Any) -> Any:
+_BUFFER = attrgetter("buffer")
+_TYPES = {index: np.int32, float: np.float32}
+
+
+def _way_of(value: Any) -> Callable[[Any], Any]:
+    """How an argument is passed: an array as its buffer, a number as such."""
     if isinstance(value, int | np.integer):
-        return np.int32(value)
-    if isinstance(value, float | np.floating):
-        return np.float32(value)
-    return value.buffer
+        return index
+    return float if isinstance(value, float | np.floating) else _BUFFER
 
 
 def build_program(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Collection
 from types import TracebackType
 from typing import Any
@@ -15,6 +16,10 @@ from coldstart.compute.profile import Profile
 from coldstart.compute.program import Program, build_program
 from coldstart.compute.tuning import Tuning, tuning_for
 from coldstart.errors import DeviceError, DeviceMemoryError
+
+UNDER_WAY_BYTES = 2**20
+"""Arrays up to this size are copied to the device while the host goes on, from a copy of their own: waiting for each of
+the many small ones would let the device run dry."""
 
 
 class DeviceArray:
@@ -30,7 +35,7 @@ class DeviceArray:
     @property
     def nbytes(self) -> int:
         """Bytes that the array needs; its buffer may be larger."""
-        return int(np.prod(self.shape, dtype=np.int64)) * self.dtype.itemsize
+        return math.prod(self.shape) * self.dtype.itemsize
 
 
 class Session:
@@ -60,6 +65,7 @@ class Session:
             self._queue = cl.CommandQueue(self._context, properties=cl.command_queue_properties.PROFILING_ENABLE)
         else:
             self._queue = cl.CommandQueue(self._context)
+        self._under_way: list[Any] = []  # events that hold the arrays that are being copied
         self._programs: dict[tuple[str, tuple[tuple[str, int], ...]], Program] = {}
         self._named: dict[str, DeviceArray] = {}
 
@@ -126,13 +132,19 @@ class Session:
         return wanted
 
     def upload(self, name: str, values: NDArray[Any]) -> DeviceArray:
-        """Copy an array into the named buffer."""
+        """Copy an array into the named buffer. It may be changed afterwards."""
         import pyopencl as cl
 
         values = np.ascontiguousarray(values)
         target = self.array(name, values.shape, values.dtype)
+        at_once = values.nbytes > UNDER_WAY_BYTES
+        source = values if at_once else values.copy()
+
+        def copy() -> None:
+            self._under_way.append(cl.enqueue_copy(self._queue, target.buffer, source, is_blocking=at_once))
+
         if values.size:
-            self._told(f"copying to the buffer {name!r}", lambda: cl.enqueue_copy(self._queue, target.buffer, values))
+            self._told(f"copying to the buffer {name!r}", copy)
         return target
 
     def download(self, source: DeviceArray) -> NDArray[Any]:
@@ -142,6 +154,7 @@ class Session:
         values = np.empty(source.shape, source.dtype)
         if values.size:
             self._told("copying results back", lambda: cl.enqueue_copy(self._queue, values, source.buffer))
+            self._under_way.clear()  # the queue keeps its order
         return values
 
     def zero(self, target: DeviceArray) -> DeviceArray:
@@ -158,6 +171,7 @@ class Session:
     def finish(self) -> None:
         """Wait until the device has done all that was asked."""
         self._told("waiting for kernels", lambda: self._queue.finish())
+        self._under_way.clear()
 
     def _told(self, doing: str, act: Callable[[], object]) -> None:
         """Do something, and tell an error of the driver in words for the user."""
