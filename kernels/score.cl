@@ -11,6 +11,10 @@
  * is the cross term over whole turns, twice that over half turns: -E = c_j - N_j. C_(TURN-m) is the conjugate of C_m, so m runs
  * from 0 to TURN / 2. Even m give the part that repeats after half a turn, odd m the part that changes its sign; N has even m only.
  * A value and its opposite are conjugates, hence even harmonics come from the real parts on half a turn, odd ones from the imaginary.
+ *
+ * The slice of the opposite direction is this one read backwards (slices.cl), so its harmonics are (-1)^m e^(2 pi i m / TURN) conj(Y_rm).
+ * Therefore the scores of both come from the same four real products: those of conj(Z) conj(Y) give, at part j of a turn, what belongs to
+ * the opposite direction at the in-plane angle j - 1 - TURN / 2.
  * The table of energies is never stored: a work-item goes through the shifts of one image and keeps a running log-sum-exp.
  *
  * buffer       shape                        unit                                                  in/out
@@ -20,15 +24,16 @@
  * weight       (B,stride)                   W                                                     in
  * phase        (S,2,stride)                 S_l(t)                                                in
  * slice        (D,2,circle)                 Y, whole turns                                        in
+ * places       (S,2) int                    direction of a slice that is taken, and the opposite one or -1   in
  * left         (B,tiles,MODES,terms,2,TM)   Z over n_r, twice that between the ends of m; terms are pairs of ring and m'; TM shifts
  *                                           image_harmonics: out; score_grid: in
  * left_norm    (B,MODES,terms,2)            the same of W, half of it                             image_harmonics: out; score_grid: in
- * right        (D/VW,MODES,terms,2,VW)      Y of VW directions                                    slice_harmonics: out; score_grid: in
- * right_norm   (D/VW,MODES,terms,2,VW)      harmonics of |Y|^2                                    slice_harmonics: out; score_grid: in
+ * right        (S/VW,MODES,terms,2,VW)      Y of VW slices                                        slice_harmonics: out; score_grid: in
+ * right_norm   (S/VW,MODES,terms,2,VW)      harmonics of |Y|^2                                    slice_harmonics: out; score_grid: in
  * log_sum      (B,D,TURN)                   F, nats                                               out
  *
- * launch: image_harmonics (tiles + 1, B); slice_harmonics (D/VW); score_grid (D/VW, B)
- * macros: TM shifts and VW directions a work-item; TURN in-plane angles, a multiple of 4; TRACK 1 for the best shifts too
+ * launch: image_harmonics (tiles + 1, B); slice_harmonics (S/VW); score_grid (S/VW, B)
+ * macros: TM shifts and VW slices a work-item; TURN in-plane angles, a multiple of 4; TRACK 1 for the best shifts too
  * twins: reference.image_harmonics, reference.slice_harmonics, reference.score_grid
  */
 #include "elementary.h"
@@ -50,6 +55,11 @@
 #define QUARTER (TURN / 4)
 #define MODES (HALF + 1)
 #define MAX_HALF_POINTS (4 * HALF)
+#if VW > 1 && TM > 2 && !defined(__AVX512VL__) && !defined(__aarch64__)
+#define PAIR 2 /* sixteen registers hold the sums of no more shifts */
+#else
+#define PAIR TM
+#endif
 
 #if TM == 1
 typedef float FT;
@@ -121,13 +131,13 @@ __kernel void image_harmonics(__global const int4 *restrict rings, __global cons
 }
 
 __kernel void slice_harmonics(__global const int4 *restrict rings, __global const float2 *restrict trigonometry, __global const float *restrict slice,
-    __global float *restrict right, __global float *restrict right_norm, const int blocks, const int ring_count, const int terms,
-    const int table, const int circle)
+    __global const int2 *restrict places, __global float *restrict right, __global float *restrict right_norm, const int blocks,
+    const int ring_count, const int terms, const int table, const int circle)
 {
     const int block = (int)get_global_id(0);
     if (block >= blocks) return;
     for (int n = 0; n < VW; n++) {
-        __global const float *yr = slice + (size_t)(block * VW + n) * 2 * circle, *yi = yr + circle;
+        __global const float *yr = slice + (size_t)places[block * VW + n].s0 * 2 * circle, *yi = yr + circle;
         int term = 0;
         for (int r = 0; r < ring_count; r++) {
             const int4 ring = rings[r];
@@ -196,81 +206,123 @@ inline void add_weight(FV x, FV *best, FV *sum)
     *best = high;
 }
 
+/* Take one more shift into the running log-sum-exp of one side, from the harmonics of its cross term. */
+inline void add_shift(const FV *re, const FV *im, __global const float2 *parts, const FV *norm, FV *best, FV *sum
+#if TRACK
+    , FV *shift, float number
+#endif
+)
+{
+    FV p[HALF], q[HALF];
+    sum_even(re, im, parts, p);
+    sum_odd(re, im, parts, q);
+#if TRACK
+#pragma unroll 1 /* with the best shifts, all at once would not fit the registers of an Intel GPU */
+#endif
+    for (int j = 0; j < HALF; j++) {
+        const FV first = p[j] + q[j] - norm[j], second = p[j] - q[j] - norm[j];
+#if TRACK
+        shift[j] = first > best[j] ? (FV)(number) : shift[j];
+        shift[HALF + j] = second > best[HALF + j] ? (FV)(number) : shift[HALF + j];
+#endif
+        add_weight(first, best + j, sum + j);
+        add_weight(second, best + HALF + j, sum + HALF + j);
+    }
+}
+
+/* From the four real products of harmonics: those of the direction itself, and of the opposite one. */
+inline void both_sides(FV rr, FV ii, FV ri, FV ir, FV *re, FV *im, FV *re_o, FV *im_o)
+{
+    *re = rr + ii;
+    *im = ri - ir;
+    *re_o = rr - ii;
+    *im_o = -ri - ir;
+}
+
 __kernel void score_grid(__global const float *restrict left, __global const float *restrict left_norm, __global const float *restrict right,
-    __global const float *restrict right_norm, __global const float2 *restrict parts, __global float *restrict log_sum,
+    __global const float *restrict right_norm, __global const float2 *restrict parts, __global const int2 *restrict places,
+    __global float *restrict log_sum,
 #if TRACK
     __global float *restrict best_weight, __global int *restrict best_shift,
 #endif
-    const int terms, const int shifts)
+    const int terms, const int shifts, const int directions)
 {
-    const int block = (int)get_global_id(0), i = (int)get_global_id(1), directions = (int)get_global_size(0) * VW;
-    const int tiles = (shifts + TM - 1) / TM;
+    const int block = (int)get_global_id(0), i = (int)get_global_id(1), tiles = (shifts + TM - 1) / TM;
     __global const float *b = right + (size_t)block * MODES * terms * 2 * VW, *bn = right_norm + (size_t)block * MODES * terms * 2 * VW;
     __global const float *an = left_norm + (size_t)i * MODES * terms * 2;
-    FV re[TM][MODES], im[TM][MODES], p[HALF], q[HALF], norm[HALF], best[TURN], sum[TURN];
+    FV re[2][TM][MODES], im[2][TM][MODES], norm[2][HALF], best[2][TURN], sum[2][TURN];
 #if TRACK
-    FV shift[TURN];
-    for (int j = 0; j < TURN; j++) shift[j] = (FV)(0.0f);
+    FV shift[2][TURN];
+    for (int j = 0; j < TURN; j++) shift[0][j] = shift[1][j] = (FV)(0.0f);
 #endif
     for (int m = 0; m < MODES; m += 2) {
-        FV cr = (FV)(0.0f), ci = (FV)(0.0f);
+        FV rr = (FV)(0.0f), ii = (FV)(0.0f), ri = (FV)(0.0f), ir = (FV)(0.0f);
         for (int k = 2 * m * terms; k < 2 * (m + 1) * terms; k += 2) {
             const FV wr = (FV)(an[k]), wi = (FV)(an[k + 1]), yr = LOAD(bn + k * VW), yi = LOAD(bn + (k + 1) * VW);
-            cr = FMA(wr, yr, FMA(wi, yi, cr));
-            ci = FMA(wr, yi, FMA(-wi, yr, ci));
+            rr = FMA(wr, yr, rr);
+            ii = FMA(wi, yi, ii);
+            ri = FMA(wr, yi, ri);
+            ir = FMA(wi, yr, ir);
         }
-        re[0][m] = cr;
-        im[0][m] = ci;
+        both_sides(rr, ii, ri, ir, &re[0][0][m], &im[0][0][m], &re[1][0][m], &im[1][0][m]);
     }
-    sum_even(re[0], im[0], parts, norm);
-    for (int j = 0; j < TURN; j++) {
-        best[j] = (FV)(-FLT_MAX);
-        sum[j] = (FV)(0.0f);
+    for (int side = 0; side < 2; side++) {
+        sum_even(re[side][0], im[side][0], parts, norm[side]);
+        for (int j = 0; j < TURN; j++) {
+            best[side][j] = (FV)(-FLT_MAX);
+            sum[side][j] = (FV)(0.0f);
+        }
     }
     for (int tile = 0; tile < tiles; tile++) {
         __global const float *a = left + ((size_t)i * tiles + tile) * MODES * terms * 2 * TM;
         for (int m = 0; m < MODES; m++) {
-            FV cr[TM], ci[TM];
+            for (int first = 0; first < TM; first += PAIR) { /* shifts whose products are summed together */
+                FV rr[PAIR], ii[PAIR], ri[PAIR], ir[PAIR];
 #pragma unroll
-            for (int s = 0; s < TM; s++) cr[s] = ci[s] = (FV)(0.0f);
-            for (int k = 2 * m * terms; k < 2 * (m + 1) * terms; k += 2) {
-                const FV yr = LOAD(b + k * VW), yi = LOAD(b + (k + 1) * VW);
+                for (int s = 0; s < PAIR; s++) rr[s] = ii[s] = ri[s] = ir[s] = (FV)(0.0f);
+                for (int k = 2 * m * terms; k < 2 * (m + 1) * terms; k += 2) {
+                    const FV yr = LOAD(b + k * VW), yi = LOAD(b + (k + 1) * VW);
 #pragma unroll
-                for (int s = 0; s < TM; s++) {
-                    const FV zr = (FV)(a[k * TM + s]), zi = (FV)(a[(k + 1) * TM + s]);
-                    cr[s] = FMA(zr, yr, FMA(zi, yi, cr[s]));
-                    ci[s] = FMA(zr, yi, FMA(-zi, yr, ci[s]));
+                    for (int s = 0; s < PAIR; s++) {
+                        const FV zr = (FV)(a[k * TM + first + s]), zi = (FV)(a[(k + 1) * TM + first + s]);
+                        rr[s] = FMA(zr, yr, rr[s]);
+                        ii[s] = FMA(zi, yi, ii[s]);
+                        ri[s] = FMA(zr, yi, ri[s]);
+                        ir[s] = FMA(zi, yr, ir[s]);
+                    }
+                }
+#pragma unroll
+                for (int s = 0; s < PAIR; s++) {
+                    const int t = first + s;
+                    both_sides(rr[s], ii[s], ri[s], ir[s], &re[0][t][m], &im[0][t][m], &re[1][t][m], &im[1][t][m]);
                 }
             }
-#pragma unroll
-            for (int s = 0; s < TM; s++) re[s][m] = cr[s], im[s][m] = ci[s];
         }
         for (int s = 0; s < min(TM, shifts - tile * TM); s++) {
-            sum_even(re[s], im[s], parts, p);
-            sum_odd(re[s], im[s], parts, q);
+            for (int side = 0; side < 2; side++) {
 #if TRACK
-#pragma unroll 1 /* with the best shifts, all at once would not fit the registers of an Intel GPU */
+                add_shift(re[side][s], im[side][s], parts, norm[side], best[side], sum[side], shift[side], (float)(tile * TM + s));
+#else
+                add_shift(re[side][s], im[side][s], parts, norm[side], best[side], sum[side]);
 #endif
-            for (int j = 0; j < HALF; j++) {
-                const FV first = p[j] + q[j] - norm[j], opposite = p[j] - q[j] - norm[j];
-#if TRACK
-                shift[j] = first > best[j] ? (FV)(tile * TM + s) : shift[j];
-                shift[HALF + j] = opposite > best[HALF + j] ? (FV)(tile * TM + s) : shift[HALF + j];
-#endif
-                add_weight(first, best + j, sum + j);
-                add_weight(opposite, best + HALF + j, sum + HALF + j);
             }
         }
     }
-    for (int j = 0; j < TURN; j++) {
-        const FV value = best[j] + logarithm(sum[j]);
-        for (int n = 0; n < VW; n++) {
-            const size_t at = ((size_t)i * directions + block * VW + n) * TURN + j;
-            log_sum[at] = ((const float *)&value)[n];
+    for (int side = 0; side < 2; side++) {
+        for (int j = 0; j < TURN; j++) {
+            const FV value = best[side][j] + logarithm(sum[side][j]);
+            const int angle = side ? (j + HALF - 1) % TURN : j;
+            for (int n = 0; n < VW; n++) {
+                const int2 place = places[block * VW + n];
+                const int row = side ? place.s1 : place.s0;
+                if (row < 0) continue;
+                const size_t at = ((size_t)i * directions + row) * TURN + angle;
+                log_sum[at] = ((const float *)&value)[n];
 #if TRACK
-            best_weight[at] = ((const float *)(best + j))[n];
-            best_shift[at] = (int)((const float *)(shift + j))[n];
+                best_weight[at] = ((const float *)(best[side] + j))[n];
+                best_shift[at] = (int)((const float *)(shift[side] + j))[n];
 #endif
+            }
         }
     }
 }

@@ -10,6 +10,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from coldstart.engine.selftest.inputs import half_paired
 from coldstart.engine.selftest.kernels import DeviceKernels, fixed_point
 from coldstart.engine.slices import unpaired
 from coldstart.model.polar import PolarPlane
@@ -103,7 +104,8 @@ def test_weights_and_phases(fused, plane):
 
 def test_scores_of_the_grid(fused, plane):
     table, *images = scored_images(plane, np.random.default_rng(4))
-    log_sum, best, shift = fused.score_grid(table, plane.ring_table, *images, plane.in_plane)
+    places = half_paired(len(table))
+    log_sum, best, shift = fused.score_grid(table, places, plane.ring_table, *images, plane.in_plane)
     assert sha256(np.concatenate([log_sum, best, shift.astype(np.float32)])) == GRID_SHA256
 
 

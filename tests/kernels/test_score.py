@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from coldstart.engine import reference
+from coldstart.engine.selftest.inputs import half_paired
 from coldstart.engine.selftest.inputs import scored_grid as scored
 from coldstart.engine.slices import unpaired
 from coldstart.model.polar import PolarPlane
@@ -34,12 +35,13 @@ def test_score_grid_of_a_finer_level(kernels, case, rng):
     kx, ky = plane.frequencies.T.astype(np.float32)
     rows = case.rows[:8] * [0.5, 0.5, 0.5, 1, 0.5, 0.5, 0.5, 1]
     circle = int(plane.circle_start[-1])
-    given = unpaired(8), plane.ring_table, np.zeros(13), circle
+    places = unpaired(8)
+    given = places, plane.ring_table, np.zeros(13), circle
     table, _, _ = reference.make_slices(case.volumes, kx, ky, rows, *given)
     points, finer = len(plane.points), replace(case, plane=plane)
     image, phase = (finer.on_points(rng.standard_normal((3, 2, points))) for _ in range(2))
     weight = finer.on_points(rng.random((3, points)))
-    given = table.astype(np.float32), plane.ring_table, image, weight, phase, plane.in_plane
+    given = table.astype(np.float32), places, plane.ring_table, image, weight, phase, plane.in_plane
     # Four times as many points as the coarse plane has.
     for one, other in zip(kernels.score_grid(*given)[:2], reference.score_grid(*given)[:2], strict=True):
         np.testing.assert_allclose(one, other, atol=4 * ENERGY)
@@ -56,10 +58,11 @@ def test_pads_and_rings_beyond_those_used_do_not_matter(kernels, case):
     few = case.rings[:5]
     unused = np.union1d(case.pads, np.arange(case.rings[5, 0], case.plane.stride))
     beyond = slice(int(case.rings[5, 2]), None)
-    clean = kernels.score_grid(case.table, few, case.image, case.weight, case.phase, IN_PLANE)
+    places = half_paired(len(case.table))
+    clean = kernels.score_grid(case.table, places, few, case.image, case.weight, case.phase, IN_PLANE)
     table = case.poisoned(case.table, beyond)
     rows = (case.poisoned(values, unused) for values in (case.image, case.weight, case.phase))
-    for one, other in zip(clean, kernels.score_grid(table, few, *rows, IN_PLANE), strict=True):
+    for one, other in zip(clean, kernels.score_grid(table, places, few, *rows, IN_PLANE), strict=True):
         assert np.array_equal(one, other)
 
 
@@ -72,7 +75,7 @@ def test_score_grid_is_the_sum_over_shifts_of_the_poses_that_score_cells_scores(
         case.table, case.image, case.weight, case.phase, case.rings, image, rotation, start, shift,
         np.zeros(len(shift), np.float32), 0, len(case.rings), IN_PLANE,
     ).reshape(images, rotations, shifts)  # fmt: skip
-    log_sum, best_weight, best_shift = kernels.score_grid(*scored(case))
+    log_sum, best_weight, best_shift = (scores[:, :rotations] for scores in kernels.score_grid(*scored(case)))
     np.testing.assert_allclose(log_sum, np.logaddexp.reduce(cells.astype(np.float64), axis=2), atol=ENERGY)
     np.testing.assert_allclose(best_weight, cells.max(axis=2), atol=ENERGY)
     chosen = np.take_along_axis(cells, best_shift[..., None], axis=2)[..., 0]
@@ -85,7 +88,8 @@ def test_score_grid_is_the_likelihood(case):
     area = case.plane.weights
     image, weight = area * case.image * ctf / variance, np.tile(area * ctf**2 / variance, (5, 1))
     phase = reference.phase_table(case.kx, case.ky, np.array([[0.03, -0.08]]), np.ones(case.plane.stride))
-    scores, _, _ = reference.score_grid(case.table, case.rings, image, weight, phase, IN_PLANE)
+    places = unpaired(len(case.table))
+    scores, _, _ = reference.score_grid(case.table, places, case.rings, image, weight, phase, IN_PLANE)
     direction, angle = np.divmod(np.arange(len(case.table) * IN_PLANE), IN_PLANE)
     y = reference.turned_slices(case.table, case.rings, direction, angle, IN_PLANE)
     x = case.image[:, 0] + 1j * case.image[:, 1]

@@ -54,8 +54,10 @@ class GridScorer:
         plane, shifts = view.table.plane, view.phase.shape[0]
         rings = plane.rings_within(radius)
         directions = table.slice.shape[0]
+        taken = grid.opposite_places(directions // grid.directions)
+        places = session.upload(name("places"), taken)
         modes, terms = grid.in_plane // 2 + 1, int(plane.ring_table[:rings, 3].sum())
-        tiles, blocks = -(-shifts // self._rows), directions // self._lanes
+        tiles, blocks = -(-shifts // self._rows), len(taken) // self._lanes
         turn = 2 * int(plane.half_points[rings - 1])
         trigonometry = session.upload(name("trigonometry"), circle_table(turn))
         left = session.array(name("left"), (images, tiles, modes, terms, 2, self._rows), np.float32)
@@ -69,8 +71,8 @@ class GridScorer:
             for side in ("right", "right norm")
         )
         self._program.launch(
-            "slice_harmonics", (blocks,), view.table.rings, trigonometry, table.slice, right, right_norm, blocks,
-            rings, terms, turn, table.slice.shape[2],
+            "slice_harmonics", (blocks,), view.table.rings, trigonometry, table.slice, places, right, right_norm,
+            blocks, rings, terms, turn, table.slice.shape[2],
         )  # fmt: skip
         log_sum = session.array(name("log sums"), (images, directions * grid.in_plane), np.float32)
         best: tuple[DeviceArray, ...] = ()
@@ -81,7 +83,19 @@ class GridScorer:
             )
         parts = session.upload(name("parts"), circle_table(grid.in_plane))
         self._program.launch(
-            "score_grid", (blocks, images), left, left_norm, right, right_norm, parts, log_sum, *best, terms, shifts
+            "score_grid",
+            (blocks, images),
+            left,
+            left_norm,
+            right,
+            right_norm,
+            parts,
+            places,
+            log_sum,
+            *best,
+            terms,
+            shifts,
+            directions,
         )
         return GridScores(log_sum, *(best or (None, None)))
 

@@ -170,9 +170,7 @@ class Projector:
     ) -> SliceTable:
         """Slices of all directions of a level; those of its first half are sampled."""
         grid = rotation_grid(level)
-        of_class = grid.directions * np.arange(volume.classes, dtype=np.int32)[:, None]
-        sampled = np.arange(grid.directions // 2, dtype=np.int32)
-        places = np.stack([(of_class + half).ravel() for half in (sampled, grid.opposite)], axis=1)
+        places = grid.opposite_places(volume.classes)
         rows = self.rotation_rows("direction rows", grid, places[:, 0] * np.int32(grid.in_plane), turn, volume.padding)
         return self._make_rows(name, volume, rows, places, level, excess)
 

@@ -65,6 +65,12 @@ class RotationGrid:
         rot, tilt = self.direction_angles[: self.directions // 2].T
         return np.asarray(healpix.ang2pix(self.nside, np.pi - tilt, rot + np.pi, nest=True), dtype=np.int32)
 
+    def opposite_places(self, classes: int) -> NDArray[np.int32]:
+        """Directions of the first half, and the opposite ones, (classes directions // 2, 2) int32, counted through."""
+        own = np.arange(self.directions // 2, dtype=np.int32)
+        of_class = self.directions * np.arange(classes, dtype=np.int32)[:, None]
+        return np.stack([(of_class + half).ravel() for half in (own, self.opposite)], axis=1)
+
     @cached_property
     def psi(self) -> NDArray[np.float64]:
         """(in_plane,) float64: in-plane angles in radians."""

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from coldstart.engine.reference.arrays import Array, Complex, Real, complex_rows
-from coldstart.engine.reference.slices import turned_slices
+from coldstart.engine.reference.slices import opposite_slices, turned_slices
 
 
 def image_harmonics(
@@ -29,14 +29,15 @@ def image_harmonics(
     return np.moveaxis(_parts(left), 2, -1), _parts(norm)
 
 
-def slice_harmonics(slice_table: Array, rings: Array, lanes: int, in_plane: int) -> tuple[Real, Real]:
-    """Harmonics of slices and of their power, in blocks of directions.
+def slice_harmonics(slice_table: Array, places: Array, rings: Array, lanes: int, in_plane: int) -> tuple[Real, Real]:
+    """Harmonics of the slices that are taken, and of their power, in blocks.
 
     Returns
     -------
-    right, right_norm : (D / lanes, modes, terms, 2, lanes) float64
+    right, right_norm : (S / lanes, modes, terms, 2, lanes) float64
     """
-    y = turned_slices(slice_table, rings, np.arange(len(slice_table)), np.zeros(len(slice_table), np.int64), in_plane)
+    taken = places[:, 0]
+    y = turned_slices(slice_table, rings, taken, np.zeros(len(taken), np.int64), in_plane)
     blocks = []
     for values in (y, np.abs(y) ** 2 + 0j):
         parts = _parts(_harmonics(values, rings, in_plane))
@@ -66,16 +67,23 @@ def _parts(values: Complex) -> Real:
 
 
 def score_grid(
-    slice_table: Array, rings: Array, image: Array, weight: Array, phase: Array, in_plane: int
+    slice_table: Array, places: Array, rings: Array, image: Array, weight: Array, phase: Array, in_plane: int
 ) -> tuple[Real, Real, NDArray[np.int64]]:
     """F(i,r) = log sum_t exp(-E(i,r,t)), from what the kernel's operands are made of; the best -E and its shift.
+
+    The slices of opposite directions are the others read backwards, whatever the table has there.
 
     Returns
     -------
     log_sum, best_weight, best_shift : (B, D in_plane) float64, float64, int64
     """
-    direction, angle = np.divmod(np.arange(len(slice_table) * in_plane), in_plane)
-    y = turned_slices(slice_table, rings, direction, angle, in_plane)
+    own, opposite = places.T
+    paired = opposite >= 0
+    table = np.zeros((len(own) + int(paired.sum()), *slice_table.shape[1:]))
+    table[own] = slice_table[own]
+    table[opposite[paired]] = opposite_slices(slice_table[own[paired]], rings)
+    direction, angle = np.divmod(np.arange(len(table) * in_plane), in_plane)
+    y = turned_slices(table, rings, direction, angle, in_plane)
     count = y.shape[1]
     norm = np.asarray(weight[:, :count], dtype=np.float64) @ (np.abs(y) ** 2).T
     moved = np.conj(complex_rows(phase)[:, :count]) * complex_rows(image)[:, None, :count]

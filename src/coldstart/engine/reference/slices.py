@@ -78,6 +78,15 @@ def _whole_turns(half_rings: list[Complex], rings: Array, circle: int) -> Real:
     return out
 
 
+def opposite_slices(slice_table: Array, rings: Array) -> Real:
+    """The slices of opposite directions, as whole turns: those of a table read backwards."""
+    out = np.zeros(slice_table.shape)
+    for _, half, first, step in rings:
+        backwards = first + (2 * half - step - np.arange(2 * half + LANES)) % (2 * half)
+        out[..., first : first + 2 * half + LANES] = slice_table[..., backwards]
+    return out
+
+
 def turned_slices(slice_table: Array, rings: Array, direction: Array, angle: Array, in_plane: int) -> Complex:
     """Slices at in-plane angles of the grid on the points of half a turn, pads zero: (n, stride) complex128."""
     out = np.zeros((len(direction), int(ring_ends(rings)[-1])), np.complex128)

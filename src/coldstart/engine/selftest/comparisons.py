@@ -44,6 +44,7 @@ from coldstart.engine.selftest.inputs import (
 from coldstart.engine.selftest.kernels import Arrays, DeviceKernels
 from coldstart.engine.selftest.lists import candidate_lists
 from coldstart.engine.selftest.sample import IN_PLANE, Sample
+from coldstart.engine.slices import unpaired
 
 Arguments = Callable[[Sample, np.random.Generator, Tuning], tuple[Any, ...]]
 
@@ -152,7 +153,7 @@ COMPARISONS: Sequence[Comparison] = (
     ),
     Comparison(
         "slice_harmonics", "score.cl", ("slice_harmonics",),
-        lambda s, _, tuning: (s.table, s.rings, tuning.vector_width, IN_PLANE), atol=1e-5,
+        lambda s, _, tuning: (s.table, unpaired(len(s.table)), s.rings, tuning.vector_width, IN_PLANE), atol=1e-5,
     ),
     Comparison(
         "score_grid", "score.cl", ("score_grid",), lambda s, _, __: scored_grid(s), atol=3e-5,

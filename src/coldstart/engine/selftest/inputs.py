@@ -87,14 +87,20 @@ def chosen_pairs(sample: Sample, rng: np.random.Generator) -> Arrays:
 
 def scored_grid(sample: Sample) -> tuple[Any, ...]:
     """What the dense grid is scored from."""
-    return sample.table, sample.rings, sample.image, sample.weight, sample.phase, IN_PLANE
+    places = half_paired(len(sample.table))
+    return sample.table, places, sample.rings, sample.image, sample.weight, sample.phase, IN_PLANE
+
+
+def half_paired(slices: int) -> Array:
+    """Places of so many slices, of which every second one comes with its opposite."""
+    places = unpaired(slices)
+    places[::2, 1] = np.arange(slices, slices + len(places[::2]))
+    return places
 
 
 def sliceable(sample: Sample) -> tuple[Any, ...]:
     """Everything that slices are made of, and how long they are; every second one comes with its opposite."""
-    count = len(sample.rows)
-    places = unpaired(count)
-    places[::2, 1] = np.arange(count, count + len(places[::2]))
+    places = half_paired(len(sample.rows))
     excess = np.linspace(0.0, 0.6, len(sample.rings)).astype(np.float32)
     return sample.volumes, sample.kx, sample.ky, sample.rows, places, sample.rings, excess, sample.circle
 

@@ -143,28 +143,29 @@ class DeviceKernels:
         )  # fmt: skip
         return self._get(left), self._get(left_norm)
 
-    def slice_harmonics(self, slice_table: Array, rings: Array, lanes: int, in_plane: int) -> Arrays:
-        blocks, terms, turn = len(slice_table) // lanes, int(rings[:, 3].sum()), 2 * int(rings[-1, 1])
+    def slice_harmonics(self, slice_table: Array, places: Array, rings: Array, lanes: int, in_plane: int) -> Arrays:
+        blocks, terms, turn = len(places) // lanes, int(rings[:, 3].sum()), 2 * int(rings[-1, 1])
         right, right_norm = (self._empty((blocks, in_plane // 2 + 1, terms, 2, lanes)) for _ in range(2))
         self._launch(
-            "score.cl", "slice_harmonics", (blocks,), rings, circle_table(turn), slice_table, right, right_norm,
-            blocks, len(rings), terms, turn, slice_table.shape[2], VW=lanes, TURN=in_plane,
+            "score.cl", "slice_harmonics", (blocks,), rings, circle_table(turn), slice_table, places, right,
+            right_norm, blocks, len(rings), terms, turn, slice_table.shape[2], VW=lanes, TURN=in_plane,
         )  # fmt: skip
         return self._get(right), self._get(right_norm)
 
     def score_grid(
-        self, slice_table: Array, rings: Array, image: Array, weight: Array, phase: Array, in_plane: int,
+        self, slice_table: Array, places: Array, rings: Array, image: Array, weight: Array, phase: Array, in_plane: int,
         *, track: bool = True,
     ) -> Arrays:  # fmt: skip
         """Without `track` the log sums alone, from a kernel that does not follow the best shifts."""
         left = self.image_harmonics(rings, image, weight, phase, self.tuning.score_rows, in_plane)
-        right = self.slice_harmonics(slice_table, rings, self.tuning.vector_width, in_plane)
-        shape = len(image), len(slice_table) * in_plane
+        right = self.slice_harmonics(slice_table, places, rings, self.tuning.vector_width, in_plane)
+        directions = int(np.count_nonzero(places >= 0))
+        shape = len(image), directions * in_plane
         best = (self._empty(shape), self._empty(shape, np.int32)) if track else ()
         log_sum = self._empty(shape)
         self._launch(
-            "score.cl", "score_grid", (len(right[0]), len(image)), *left, *right, circle_table(in_plane), log_sum,
-            *best, right[0].shape[2], len(phase), TURN=in_plane, TRACK=int(track),
+            "score.cl", "score_grid", (len(right[0]), len(image)), *left, *right, circle_table(in_plane), places,
+            log_sum, *best, right[0].shape[2], len(phase), directions, TURN=in_plane, TRACK=int(track),
         )  # fmt: skip
         return self._get(log_sum), *map(self._get, best)
 
