@@ -35,8 +35,10 @@ def test_score_grid():
     even, odd = range(0, turn // 2 + 1, 2), range(1, turn // 2, 2)
     angles = turn // 4 + 1
     for modes, passes in ((even, shifts + 1), (odd, shifts)):  # even modes once more, for the power
-        flop += passes * len(modes) * (terms * 4 * 2 + angles * 2 * 2)
-    time = measured(launch("score_grid", (blocks, images), numbers=(terms, shifts), TURN=turn, VW=lanes, TM=4))
+        flop += passes * len(modes) * (terms * 4 * 2 + 2 * angles * 2 * 2)  # the products are those of two directions
+    time = measured(
+        launch("score_grid", (blocks, images), numbers=(terms, shifts, 2 * blocks * lanes), TURN=turn, VW=lanes, TM=4)
+    )
     assert (time.unit, time.work) == (FLOP, images * blocks * lanes * flop)
     assert (time.launches, time.seconds, time.rate) == (1, 2.0, time.work / 2)
 
@@ -93,7 +95,7 @@ def test_visits_are_those_of_the_largest_launch(plane):
 
 
 def test_kernels_come_longest_first_and_unknown_work_is_none():
-    known = launch("score_grid", (1, 1), numbers=(1, 1), TURN=24, VW=1)
+    known = launch("score_grid", (1, 1), numbers=(1, 1, 2), TURN=24, VW=1)
     times = kernel_times([known, launch("prefix_sums", (1,)), launch("prefix_sums", (1,))], PLANES)
     assert [time.kernel for time in times] == ["prefix_sums", "score_grid"]
     assert (times[0].launches, times[0].seconds) == (2, 4.0)

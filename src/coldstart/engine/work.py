@@ -128,11 +128,14 @@ def insertion_visits(launches: Iterable[Launch], planes: Planes) -> Visits:
 
 
 def _score_grid(launch: Launch, planes: Planes) -> float:
-    """A product of harmonics for each shift and each mode, then sums over modes; even modes once more for the power."""
-    (terms, shifts), (blocks, images) = launch.numbers, launch.global_size
+    """Products of harmonics for each shift and each mode, then sums over modes; even modes once more for the power.
+
+    The products of a slice serve two directions, each with its own sums.
+    """
+    (terms, shifts, _), (blocks, images) = launch.numbers, launch.global_size
     half = launch.macros["TURN"] // 2
     even, odd, angles = half // 2 + 1, half // 2, half // 2 + 1
-    each_mode, each_sum = 8 * terms, 4 * angles
+    each_mode, each_sum = 8 * terms, 2 * 4 * angles
     pose = (even + odd) * (each_mode + each_sum)
     return blocks * launch.macros["VW"] * images * (shifts * pose + even * (each_mode + each_sum))
 
