@@ -166,13 +166,12 @@ class CandidateLists:
         around = own * len(grid) + grid.neighbours(rotation.astype(np.int32))  # (pairs, 27)
         pairs, which = np.unique(around, return_inverse=True)
         near = shifts.neighbours(found.level, download(found.hyp_shift))  # (hypotheses, 9)
-        wanted = np.zeros((len(pairs), points), np.bool_)
-        which = which.reshape(around.shape)
+        wanted, row = np.zeros(len(pairs) * points, np.bool_), points * which.reshape(around.shape)
         for shift in near.T:  # one after the other: all at once would take nine times the memory
             inside = shift >= 0
-            wanted[which[pair[inside]], shift[inside, None]] = True
-        shift_of = np.nonzero(wanted)[1]
-        first = np.concatenate([[0], np.cumsum(wanted.sum(axis=1))])
+            wanted[row[pair[inside]] + shift[inside, None]] = True
+        shift_of = np.flatnonzero(wanted) % points
+        first = np.concatenate([[0], np.cumsum(np.count_nonzero(wanted.reshape(-1, points), axis=1))])
         pair_image, pair_rotation = np.divmod(pairs, classes * len(grid))
         pair_row = pairs // (classes * len(grid) // found.groups)
         rows = found.pair_first.shape[0] - 1
