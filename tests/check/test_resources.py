@@ -19,5 +19,5 @@ def test_memory(need: int, largest: int, severities: list[str]) -> None:
     assert [finding.severity for finding in in_pieces] == ["warning" for _ in severities]
     assert all(("fewer images at a time" in f.message) == ("error" in severities) for f in in_pieces)
     for finding in findings:
-        assert f"{need} MiB" in finding.message
+        assert f"A run of 1 class would need {need} MiB" in finding.message
         assert "--max-resolution" in finding.remedy

@@ -15,6 +15,7 @@ from coldstart.api import resume_runs, run_halves, run_jobs, run_starts
 from coldstart.cluster.request import ClusterRequest
 from coldstart.errors import ParameterError, RunSuspended
 from coldstart.io.results import RunFolder
+from coldstart.model.check_report import CheckReport
 from coldstart.model.starts import JUDGED_ITERATIONS
 from coldstart.model.state import Snapshot
 
@@ -135,7 +136,7 @@ def test_each_worker_takes_a_number_of_classes_and_the_bytes_are_the_same(
     kill_a_worker: Callable[[], None], kill_test: ModuleType, killed: bool,
 ) -> None:  # fmt: skip
     jobs = [params.model_copy(update={"classes": number, "class_similarity": 0.0}) for number in (3, 1, 2)]
-    seen: list[int] = []
+    seen, shown = list[int](), list[CheckReport]()
 
     def watch(job: int, _: Snapshot) -> None:
         if killed and len(seen) == 10:
@@ -143,9 +144,11 @@ def test_each_worker_takes_a_number_of_classes_and_the_bytes_are_the_same(
         seen.append(job)
 
     particles, outputs = unbroken.particles, [beside / name / "out" for name in ("here", "elsewhere")]
-    run_jobs(particles, outputs[0], jobs)
-    summaries = run_jobs(particles, outputs[1], jobs, cluster=two_workers, on_iteration=watch)
+    run_jobs(particles, outputs[0], jobs, on_check=shown.append)
+    summaries = run_jobs(particles, outputs[1], jobs, cluster=two_workers, on_check=shown.append, on_iteration=watch)
     assert [(len(summary.classes), summary.status) for summary in summaries] == [(n, "completed") for n in (3, 1, 2)]
+    assert len(shown) == 2
+    assert all(any("particles are few" in note for note in summary.notes) for summary in summaries)
     assert sum(now != before for before, now in pairwise(seen)) > 5, "jobs took turns as if one ran after the other"
     here, elsewhere = map(kill_test.folder_content, outputs)
     assert elsewhere.keys() == here.keys()

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from coldstart.api.check import OnCheck
 from coldstart.api.checkpoint import ShouldSuspend
 from coldstart.api.drive import ShouldStop
-from coldstart.api.job import check_output, read_data
+from coldstart.api.job import check_output
 from coldstart.api.joined_halves import join_halves
 from coldstart.api.planned_run import Gate
 from coldstart.api.together import OnJobIteration, RunsTogether
@@ -69,9 +69,8 @@ def run_halves(
         raise ParameterError("--halves needs two starts of their own: leave --initial-volume away.")
     output = Path(output)
     check_output(output)
-    read_data(Path(particles_path), params, data_root).checked(params, on_check)
     plan = RunsPlan(Kind.HALVES, Path(particles_path), data_root, params, (1, 2))
-    return run_both(RunsTogether(output, plan, on_iteration, should_stop, should_suspend, cluster))
+    return run_both(RunsTogether(output, plan, on_iteration, should_stop, should_suspend, cluster, on_check))
 
 
 def run_both(runs: RunsTogether) -> HalvesRecord:

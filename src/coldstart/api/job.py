@@ -35,6 +35,7 @@ def run_job(
     *,
     data_root: Path | None = None,
     on_check: OnCheck | None = None,
+    warnings: tuple[str, ...] = (),
     on_iteration: OnIteration | None = None,
     should_stop: ShouldStop | None = None,
     should_suspend: ShouldSuspend | None = None,
@@ -57,6 +58,8 @@ def run_job(
     on_check : callable, optional
         Called with what a quick check of the particles found, before anything else; what it raises ends the run.
         Warnings are among the notes of the summary. Without it, nothing is checked.
+    warnings : tuple of str, optional
+        Of a check that was made before; they are noted as those of this one are.
     on_iteration, should_stop : callable, optional
         As in `reconstruct`.
     should_suspend : callable, optional
@@ -75,7 +78,7 @@ def run_job(
     """
     usage, output = Usage(), Path(output)
     check_output(output)
-    data = read_data(Path(particles_path), params, data_root).checked(params, on_check)
+    data = read_data(Path(particles_path), params, data_root).warned_of(warnings).checked(params, on_check)
     keeper = CheckpointKeeper(RunPaths(output).checkpoint_path, params, data.inputs, usage, should_suspend)
     return run_recorded(data, JobRecord(output, keeper, on_iteration, should_stop), cluster=cluster)
 
@@ -103,9 +106,13 @@ class JobData:
     changes: tuple[str, ...] = ()
 
     def checked(self, params: AbInitioParams, on_check: OnCheck | None) -> "JobData":
-        """With what a quick check warns of among the notes, and in the record of the inputs."""
-        warnings = check_first(self.particles, self.images, params, on_check)
-        return replace(self, notes=(*self.notes, *warnings), inputs=replace(self.inputs, warnings=warnings))
+        """With what a quick check warns of."""
+        return self.warned_of(check_first(self.particles, self.images, params, on_check))
+
+    def warned_of(self, warnings: tuple[str, ...]) -> "JobData":
+        """With these among the notes, and in the record of the inputs."""
+        recorded = replace(self.inputs, warnings=(*self.inputs.warnings, *warnings))
+        return replace(self, notes=(*self.notes, *warnings), inputs=recorded)
 
 
 def run_recorded(

@@ -53,7 +53,7 @@ def run_jobs(
     data_root : Path, optional
         Folder that the stack paths of the table are relative to.
     on_check : callable, optional
-        As in `run_job`, for the first of the jobs.
+        As in `run_job`, with the first number of classes. Every job has the warnings among its notes.
     on_iteration : callable, optional
         Called after every iteration with the number of the job, from 0, and the maps and figures; with a cluster
         there are no maps, (0, 0, 0, 0).

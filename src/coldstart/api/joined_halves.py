@@ -18,7 +18,7 @@ from coldstart.errors import OutputError
 from coldstart.io.files import remove_file, write_text_atomically
 from coldstart.io.half_sets import half_sets, with_half_sets
 from coldstart.io.halves_file import write_halves_record
-from coldstart.io.inputs import read_inputs, write_inputs
+from coldstart.io.inputs import Inputs, read_inputs, write_inputs
 from coldstart.io.mrc import MrcStackSource, read_map
 from coldstart.io.results import RunFolder
 from coldstart.io.run_paths import RunPaths, resume_command
@@ -45,6 +45,8 @@ class Half:
     Attributes
     ----------
     run : RunFolder
+    inputs : Inputs or None
+        What it read; an earlier version may not have recorded it.
     summary : Summary
     last : IterationStats
         Of its pass over all particles.
@@ -54,6 +56,7 @@ class Half:
     """
 
     run: RunFolder
+    inputs: Inputs | None
     summary: Summary
     last: IterationStats
     volumes: NDArray[np.float32]
@@ -71,6 +74,7 @@ def join_halves(output: Path, plan: RunsPlan) -> HalvesRecord:
     particles, images, notes = read_wanted(plan.particles, plan.params, plan.data_root)
     sets = half_sets(particles)
     halves = [_read_half(output, plan, number, np.flatnonzero(sets == number + 1), images) for number in range(2)]
+    notes += () if halves[0].inputs is None else halves[0].inputs.warnings
     radius = min(half.last.fourier_radius for half in halves)
     side = _grid_side(radius, particles.box_px)
     first, second = (_on_grid(half.volumes, side) for half in halves)
@@ -84,7 +88,7 @@ def join_halves(output: Path, plan: RunsPlan) -> HalvesRecord:
         _write_run(output, result, with_half_sets(particles, sets), images, halves, plan)
     record = _record(halves, matched, result)
     write_halves_record(RunPaths(output).halves_path, record)
-    _write_report(output, record, result, halves, particles)
+    _write_report(output, record, result, halves, particles, notes)
     return record
 
 
@@ -105,7 +109,7 @@ def _read_half(output: Path, plan: RunsPlan, number: int, rows: NDArray[np.int64
         )
     poses = replace(poses, particle=rows, origin_angstrom=images.origins_as_read(poses.origin_angstrom, rows))
     volumes = np.stack([read_map(run.volume_path(index + 1, classes))[0] for index in range(classes)])
-    return Half(run, summary, run.load_iterations()[-1], volumes, poses)
+    return Half(run, read_inputs(run.inputs_path), summary, run.load_iterations()[-1], volumes, poses)
 
 
 def _grid_side(radius: float, box_px: int) -> int:
@@ -178,9 +182,8 @@ def _write_run(
 
     folder = RunFolder(output)
     folder.write_params(plan.params)
-    inputs = read_inputs(halves[0].run.inputs_path)
-    if inputs is not None:
-        write_inputs(folder.inputs_path, inputs)
+    if halves[0].inputs is not None:
+        write_inputs(folder.inputs_path, halves[0].inputs)
     folder.write_result(particles, result, images)
     summaries = [half.summary for half in halves]
     used = int(result.poses.used.sum())
@@ -239,8 +242,9 @@ def _record(halves: list[Half], matched: MatchedHalves, result: RunResult | None
 
 
 def _write_report(
-    output: Path, record: HalvesRecord, result: RunResult | None, halves: list[Half], particles: Particles
-) -> None:
+    output: Path, record: HalvesRecord, result: RunResult | None, halves: list[Half], particles: Particles,
+    notes: tuple[str, ...],
+) -> None:  # fmt: skip
     # Brings in matplotlib.
     from coldstart.report.advice import run_advice
     from coldstart.report.halves import HalvesContent, render_halves
@@ -250,6 +254,6 @@ def _write_report(
     finest = max(half.last.resolution_angstrom for half in halves)
     content = HalvesContent(
         record, volumes, particles.pixel_size_angstrom, reports, finest, particles.name,
-        () if result is None else tuple(run_advice(result)),
+        () if result is None else tuple(run_advice(result)), notes,
     )  # fmt: skip
     write_text_atomically(RunPaths(output).report_path, render_halves(content, __version__))

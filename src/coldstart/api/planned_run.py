@@ -5,7 +5,6 @@ from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import Path
 
-from coldstart.api.check import OnCheck
 from coldstart.api.checkpoint import ShouldSuspend
 from coldstart.api.drive import OnIteration, ShouldStop
 from coldstart.api.job import run_job
@@ -40,6 +39,8 @@ class PlannedRun:
     gate : Gate
     accept_changes : bool
         As in `resume_job`.
+    warnings : tuple of str
+        Of the check of the particles, for its notes.
     """
 
     output: Path
@@ -47,6 +48,7 @@ class PlannedRun:
     number: int
     gate: Gate
     accept_changes: bool = False
+    warnings: tuple[str, ...] = ()
 
     @property
     def folder(self) -> Path:
@@ -63,11 +65,7 @@ class PlannedRun:
         return not stopped or (self.gate is Gate.END and self.has_begun)
 
     def advance(
-        self,
-        on_check: OnCheck | None,
-        on_iteration: OnIteration,
-        should_stop: ShouldStop | None,
-        should_suspend: ShouldSuspend | None,
+        self, on_iteration: OnIteration, should_stop: ShouldStop | None, should_suspend: ShouldSuspend | None
     ) -> None:
         """Begin or go on, as in `run_job` and `resume_job`, as far as its gate.
 
@@ -86,8 +84,8 @@ class PlannedRun:
         try:
             if not self.has_begun:
                 run_job(
-                    self.plan.particles, self.folder, params, data_root=self.plan.data_root,
-                    on_check=on_check, on_iteration=seen, should_stop=should_stop, should_suspend=gate.should_leave,
+                    self.plan.particles, self.folder, params, data_root=self.plan.data_root, warnings=self.warnings,
+                    on_iteration=seen, should_stop=should_stop, should_suspend=gate.should_leave,
                 )  # fmt: skip
             elif not gate.is_reached(self.folder):
                 resume_job(

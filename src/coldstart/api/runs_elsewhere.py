@@ -15,7 +15,6 @@ from coldstart.cluster.request import ClusterRequest
 from coldstart.cluster.spread import Line, Wish, spread
 from coldstart.errors import RunSuspended
 from coldstart.io.run_paths import resume_command
-from coldstart.model.check_report import CheckReport
 from coldstart.model.state import IterationStats
 
 if TYPE_CHECKING:
@@ -36,8 +35,6 @@ class RunsElsewhere:
         Called when a run has come as far as it was to go.
     stop, suspend : callable, optional
         As in `run_starts`.
-    checked : bool
-        Whether the particles have been checked, so that the first run only takes note of what was found.
     """
 
     client: "Client"
@@ -46,11 +43,10 @@ class RunsElsewhere:
     on_done: Callable[[], object]
     stop: ShouldStop | None
     suspend: ShouldSuspend | None
-    checked: bool
 
     def advance(self, runs: Sequence[PlannedRun]) -> None:
         """Take these runs as far as they are to go."""
-        pieces = [partial(_advance, _anywhere(run), run.number == 0 and self.checked) for run in runs]
+        pieces = [partial(_advance, _anywhere(run)) for run in runs]
 
         def told(piece: int, stats: IterationStats | None) -> None:
             if stats is None:
@@ -74,20 +70,15 @@ def _anywhere(run: PlannedRun) -> PlannedRun:
     return replace(run, output=run.output.absolute(), plan=plan)
 
 
-def _advance(run: PlannedRun, checked: bool, line: Line) -> None:
+def _advance(run: PlannedRun, line: Line) -> None:
     """What a worker does: it tells the figures of each iteration, and None in the end."""
     wish = line.wish()
     if wish is Wish.SUSPEND:
         raise RunSuspended(f"The {run.plan.plural} were suspended. They go on with: {resume_command(run.output)}")
     if run.may_advance(stopped=wish is Wish.STOP):
         run.advance(
-            _shown_before if checked else None,
             lambda snapshot: line.tell(snapshot.stats),
             lambda: line.wish() is Wish.STOP,
             lambda: line.wish() is Wish.SUSPEND,
         )
         line.tell(None)
-
-
-def _shown_before(found: CheckReport) -> None:
-    """Take what the check finds; the driver has shown it."""

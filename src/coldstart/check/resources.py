@@ -18,13 +18,14 @@ def check_resources(
         return []
     what = f"{need / 2**20:,.0f} MiB, of which the largest buffer takes {largest_bytes / 2**20:,.0f} MiB"
     limits = f"{have / 2**20:,.0f} MiB, and at most {largest_capacity_bytes / 2**20:,.0f} MiB in one buffer"
+    classes = "1 class" if forecast.classes == 1 else f"{forecast.classes} classes"
     too_large = need > have or largest_bytes > largest_capacity_bytes
     pieces = " It takes fewer images at a time, which is slower." if too_large and fits_in_pieces else ""
     return [
         Finding(
             "memory",
             "error" if too_large and not fits_in_pieces else "warning",
-            f"A run would need {what}; {name} has {limits}.{pieces}",
+            f"A run of {classes} would need {what}; {name} has {limits}.{pieces}",
             "Use a coarser --max-resolution, a smaller --final-minibatch, or another --device.",
         )
     ]

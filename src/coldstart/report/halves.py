@@ -34,6 +34,8 @@ class HalvesContent:
         Where the particles came from.
     advice : tuple of Advice
         On the mean maps.
+    notes : tuple of str
+        On the particles.
     """
 
     record: HalvesRecord
@@ -43,6 +45,7 @@ class HalvesContent:
     finest_angstrom: float
     source: str
     advice: tuple[Advice, ...]
+    notes: tuple[str, ...] = ()
 
 
 def render_halves(content: HalvesContent, version: str) -> str:
@@ -60,6 +63,7 @@ def render_halves(content: HalvesContent, version: str) -> str:
         classes=len(record.similarity),
         source=content.source,
         advice=content.advice,
+        notes=content.notes,
         scale_bar=scale_bar(box_angstrom),
         rows=list(zip(record.folders, record.seeds, particles, record.status, record.iterations, strict=True)),
     )
