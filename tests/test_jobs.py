@@ -1,6 +1,7 @@
 """Several jobs on the same particles: their folders, the page that compares them, and what a failure leaves."""
 
 import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +13,11 @@ from coldstart.api import job_folder, resume_runs, run_jobs
 from coldstart.api.usage import Usage
 from coldstart.cli.main import main
 from coldstart.demo.files import write_demo_set
-from coldstart.errors import DeviceError, OutputError, ParameterError, ParticleFileError
+from coldstart.errors import DeviceError, OutputError, ParameterError, ParticleFileError, RunSuspended
 from coldstart.io.particle_files import read_particles
 from coldstart.io.results import RunFolder
 from coldstart.model.state import Snapshot
+from coldstart.report.compare import ComparedJob, render_comparison
 
 
 def jobs(*numbers: int, **others: Any) -> list[AbInitioParams]:
@@ -135,6 +137,33 @@ def test_a_page_that_could_not_be_written_is_there_in_the_end(small_set: Path, t
     assert [len(summary.classes) for summary in summaries] == [1, 2]
     assert links(out) == ["classes_1/report.html", "classes_2/report.html"]
     assert sorted(path.name for path in out.iterdir()) == ["classes_1", "classes_2", "report.html", "runs.json"]
+
+
+@pytest.mark.usefixtures("stand_in")
+def test_the_page_is_written_when_there_is_something_new_to_compare(
+    small_set: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out, seen, written = tmp_path / "out", list[int](), list[list[str]]()
+
+    def render(compared: Sequence[ComparedJob], source: str, version: str) -> str:
+        written.append([job.name for job in compared])
+        return render_comparison(compared, source, version)
+
+    monkeypatch.setattr("coldstart.report.compare.render_comparison", render)
+    with pytest.raises(RunSuspended):
+        run_jobs(
+            small_set,
+            out,
+            jobs(1, 2, 3),
+            on_iteration=lambda job, _: seen.append(job),
+            should_suspend=lambda: 2 in seen,
+        )
+    names = ["classes_1", "classes_2", "classes_3"]
+    assert written == [names[:1], names[:2]]
+    written.clear()
+    resume_runs(out)
+    assert written == [names[:2], names]
+    assert str(small_set) in (out / "report.html").read_text(encoding="utf-8")
 
 
 @pytest.mark.usefixtures("stand_in")

@@ -28,12 +28,16 @@ def job(result: RunResult, name: str = "", **params: object) -> ComparedJob:
     return ComparedJob(name, f"{name}/report.html", result, settings, 150.0 * count, 75.0 * count, 50)
 
 
+def page_of(*jobs: ComparedJob) -> str:
+    return render_comparison(jobs, "data/<particles>.star", "1.2.3")
+
+
 def rows(page: str) -> list[str]:
     return re.findall(r'<article class="card job">(.*?)</article>', page, flags=re.DOTALL)
 
 
 def test_one_row_a_job_in_the_order_of_classes(make_result: MakeResult) -> None:
-    page = render_comparison([job(make_result(count)) for count in (6, 1, 3)], "1.2.3")
+    page = page_of(*(job(make_result(count)) for count in (6, 1, 3)))
     found = rows(page)
     assert [re.findall(r"<h3>(.*?)</h3>", row) for row in found] == [["1 class"], ["3 classes"], ["6 classes"]]
     assert [row.count("<img") for row in found] == [2, 6, 12]
@@ -43,7 +47,7 @@ def test_one_row_a_job_in_the_order_of_classes(make_result: MakeResult) -> None:
 
 
 def test_page_refers_to_the_reports_alone(make_result: MakeResult) -> None:
-    page = render_comparison([job(make_result(1)), job(make_result(2))], "1.2.3")
+    page = page_of(job(make_result(1)), job(make_result(2)))
     assert "<script" not in page
     references = {found[:22] for found in re.findall(r'(?:src|href)="([^"]*)', page)}
     assert all(found.startswith(("data:image/png;base64,", "#", "k1/", "k2/")) for found in references)
@@ -54,21 +58,21 @@ def test_classes_that_stand_out_are_flagged(make_result: MakeResult, make_report
     noise = make_report(is_noise=True, resolution_angstrom=float("inf"))
     reports = (make_report(), make_report(), noise, make_report())
     result = replace(make_result(4, [0, 1, 2, 2] * 10), classes=reports, similarity=similarity)
-    captions = re.findall(r"<figcaption>(.*?)</figcaption>", render_comparison([job(result)], "1"), flags=re.DOTALL)
+    captions = re.findall(r"<figcaption>(.*?)</figcaption>", page_of(job(result)), flags=re.DOTALL)
     flags = [re.findall(r'class="flag">(.*?)<', caption) for caption in captions]
     assert flags == [["like class 2"], ["like class 1"], ["noise"], ["empty"]]
 
 
 def test_charts_need_two_numbers_of_classes(make_result: MakeResult) -> None:
-    one = render_comparison([job(make_result(2)), job(make_result(2), "again", seed=3)], "1")
+    one = page_of(job(make_result(2)), job(make_result(2), "again", seed=3))
     assert "<svg" not in one
-    two = render_comparison([job(make_result(1)), job(make_result(2))], "1")
+    two = page_of(job(make_result(1)), job(make_result(2)))
     for title in ("Log evidence an image", "Effective number of classes", "Processor time"):
         assert f"<h3>{title}</h3>" in two
 
 
 def test_parameters_that_differ_are_listed(make_result: MakeResult) -> None:
-    first, second = rows(render_comparison([job(make_result(2)), job(make_result(2), "again", seed=3)], "1"))
+    first, second = rows(page_of(job(make_result(2)), job(make_result(2), "again", seed=3)))
     assert "<td>random seed</td><td>0</td>" in first
     assert "<td>random seed</td><td>3</td>" in second
     assert "number of classes" not in first
@@ -76,21 +80,23 @@ def test_parameters_that_differ_are_listed(make_result: MakeResult) -> None:
 
 def test_jobs_that_cannot_be_compared_are_warned_of(make_result: MakeResult) -> None:
     jobs = [job(make_result(1)), job(replace(make_result(2), resolution_angstrom=20.0, stopped_early=True))]
-    page = render_comparison(jobs, "1")
+    page = page_of(*jobs)
     assert "log evidence cannot be compared" in page
     assert "was stopped early" in page
-    assert 'class="notes"' not in render_comparison([job(make_result(1)), job(make_result(2))], "1")
+    assert 'class="notes"' not in page_of(job(make_result(1)), job(make_result(2)))
 
 
 def test_a_job_without_poses_has_unknown_figures(make_result: MakeResult) -> None:
     result = make_result(2)
-    page = render_comparison([job(make_result(1)), job(replace(result, poses=result.poses.rows(np.arange(0))))], "1")
+    page = page_of(job(make_result(1)), job(replace(result, poses=result.poses.rows(np.arange(0)))))
     assert rows(page)[1].count("<td>unknown</td>") == 3
     assert not re.search(r"\bnan\b", re.sub(r"base64,[^\"]*", "", page), flags=re.IGNORECASE)
 
 
 def test_names_are_escaped(make_result: MakeResult) -> None:
-    assert "a &lt;b&gt;" in render_comparison([job(make_result(1), "a <b>")], "1")
+    page = page_of(job(make_result(1), "a <b>"))
+    assert "a &lt;b&gt;" in page
+    assert '<p class="source">data/&lt;particles&gt;.star</p>' in page
 
 
 def test_figures_of_a_job(make_result: MakeResult) -> None:

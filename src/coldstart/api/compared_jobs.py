@@ -1,5 +1,7 @@
 """The page that compares several numbers of classes, from what their run folders hold."""
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -18,37 +20,61 @@ from coldstart.model.state import ClassReport, RunResult
 from coldstart.params import AbInitioParams
 
 
-def compare_jobs(output: Path, plan: RunsPlan) -> tuple[Summary, ...]:
-    """Write the page about the jobs in a folder that have a result, and give their summaries, in the plan's order.
+@dataclass(slots=True)
+class JobComparison:
+    """The page about the jobs in a folder that have a result.
 
-    Raises
-    ------
-    OutputError
-        If a file cannot be read or written.
+    Attributes
+    ----------
+    output : Path
+    plan : RunsPlan
+    shown : tuple of Summary
+        Of the jobs that the page is known to show, in the plan's order. Of one that is there from before nothing is
+        known: it may have been left half-way.
     """
-    from coldstart.report.compare import ComparedJob, render_comparison
 
-    compared, summaries = [], []
-    for params, folder in zip(plan.jobs, plan.folders(output), strict=True):
-        run = RunFolder(folder)
-        summary = run.load_summary() if run.summary_path.is_file() else None
-        if summary is None or summary.status not in ("completed", "stopped"):
-            continue
-        summaries.append(summary)
-        compared.append(
+    output: Path
+    plan: RunsPlan
+    shown: tuple[Summary, ...] = ()
+
+    def update(self) -> tuple[Summary, ...]:
+        """Write the page unless it shows these results already; the summaries of all jobs that have one.
+
+        Raises
+        ------
+        OutputError
+            If a file cannot be read or written.
+        """
+        jobs = self._with_result()
+        summaries = tuple(summary for _, _, summary in jobs)
+        if summaries != self.shown:
+            self._write(jobs)
+            self.shown = summaries
+        return summaries
+
+    def _with_result(self) -> list[tuple[AbInitioParams, RunFolder, Summary]]:
+        runs = zip(self.plan.jobs, map(RunFolder, self.plan.folders(self.output)), strict=True)
+        found = [(params, run, run.load_summary()) for params, run in runs if run.summary_path.is_file()]
+        return [job for job in found if job[2].status in ("completed", "stopped")]
+
+    def _write(self, jobs: Sequence[tuple[AbInitioParams, RunFolder, Summary]]) -> None:
+        # Brings in matplotlib.
+        from coldstart.report.compare import ComparedJob, render_comparison
+
+        compared = [
             ComparedJob(
-                name=folder.name,
-                link=f"{folder.name}/{run.report_path.name}",
+                name=run.path.name,
+                link=f"{run.path.name}/{run.report_path.name}",
                 result=_result(run, summary, params),
                 params=params,
                 cpu_seconds=summary.cpu_seconds or 0.0,
                 wall_seconds=summary.wall_seconds or 0.0,
                 particle_count=(summary.particles_used or 0) + (summary.particles_unused or 0),
             )
-        )
-    if compared:
-        write_text_atomically(RunPaths(output).report_path, render_comparison(compared, __version__))
-    return tuple(summaries)
+            for params, run, summary in jobs
+        ]
+        page = render_comparison(compared, str(self.plan.particles), __version__)
+        write_text_atomically(RunPaths(self.output).report_path, page)
 
 
 def _result(run: RunFolder, summary: Summary, params: AbInitioParams) -> RunResult:

@@ -1,17 +1,16 @@
 """Several jobs on the same particles, to choose the number of classes: a run folder each, and a page to compare them.
 
-The page is written after every job, so that it is there for those that are done, whatever becomes of the others.
+The page is written when a job has a result, so that it is there for those that are done whatever becomes of the others.
 """
 
 from collections import Counter
 from collections.abc import Sequence
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from coldstart.api.check import OnCheck
 from coldstart.api.checkpoint import ShouldSuspend
-from coldstart.api.compared_jobs import compare_jobs
+from coldstart.api.compared_jobs import JobComparison
 from coldstart.api.drive import ShouldStop
 from coldstart.api.job import check_output
 from coldstart.api.planned_run import Gate
@@ -87,11 +86,12 @@ def run_jobs(
 
 def run_and_compare(runs: RunsTogether) -> tuple[Summary, ...]:
     """Run what is left of the jobs, and compare them."""
-    runs.on_done = compare = partial(compare_jobs, runs.output, runs.plan)
+    comparison = JobComparison(runs.output, runs.plan)
+    runs.on_done = comparison.update
     with runs.kept():
         with runs.runners() as advance:
             advance([runs.run(number, Gate.END) for number in range(len(runs.plan.numbers))])
-        return compare()
+        return comparison.update()
 
 
 def _check_numbers(jobs: Sequence[AbInitioParams]) -> None:

@@ -68,13 +68,15 @@ class _Row:
     bar_percent: float
 
 
-def render_comparison(jobs: Sequence[ComparedJob], version: str) -> str:
+def render_comparison(jobs: Sequence[ComparedJob], source: str, version: str) -> str:
     """The page as HTML text that refers to nothing outside itself but the jobs' reports.
 
     Parameters
     ----------
     jobs : sequence of ComparedJob
         On the same particles; shown by their number of classes.
+    source : str
+        Where the particles came from.
     version : str
         Of the program.
     """
@@ -83,6 +85,7 @@ def render_comparison(jobs: Sequence[ComparedJob], version: str) -> str:
     return render_template(
         "compare.html.j2",
         version=version,
+        source=source,
         rows=[_row(job, changed) for job in ordered],
         charts=comparison_charts([_point(job) for job in ordered]),
         warnings=_warnings(ordered),
