@@ -9,7 +9,7 @@ from coldstart.io.class_records import ClassSummary
 from coldstart.io.opened_run import MapFile, OpenedRun
 from coldstart.io.results import RunFolder
 from coldstart.io.run_records import Summary
-from coldstart.plugin.run_words import class_flags, facts, notes, status_sentence, summary_html
+from coldstart.plugin.run_words import class_flags, ending_text, facts, notes, status_sentence, summary_html
 
 DONE = Summary(
     status="completed",
@@ -90,6 +90,16 @@ def test_what_stands_out_of_a_class(changes: dict[str, object], flags: list[str]
     alike = ((1.0, 0.2, 0.9, 0.9), (0.2, 1.0, 0.3, 0.1), (0.9, 0.3, 1.0, 0.1), (0.9, 0.1, 0.1, 1.0))
     summary = replace(DONE, classes=others, class_similarity=alike)
     assert class_flags(summary, replace(entry, **changes)) == flags  # type: ignore[arg-type]
+
+
+def test_of_noise_no_resolution_is_told() -> None:
+    """Though the summary has a figure."""
+    first, noise = DONE.classes[0], replace(DONE.classes[1], resolution_angstrom=20.7)
+    assert ending_text(replace(DONE, classes=(first, noise))).endswith("Halves agree to 14.0 Å, – (noise).")
+    assert ending_text(replace(DONE, classes=(noise,))).endswith("4 min 10 s. The map is noise.")
+    html = summary_html(run_of(replace(DONE, classes=(first, noise))), [])
+    assert "20.7" not in html
+    assert "<td>–&nbsp;&nbsp;</td><td>noise&nbsp;&nbsp;</td>" in html
 
 
 def test_the_text_shows_everything_and_no_markup_of_a_file() -> None:

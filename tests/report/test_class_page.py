@@ -73,12 +73,13 @@ def test_an_empty_class_is_named_and_has_no_charts(make_result: MakeResult, with
 def test_a_class_of_noise_is_named_with_what_to_try(
     make_result: MakeResult, without_course: Render, make_report: MakeReport
 ) -> None:
-    noise = make_report(is_noise=True, resolution_angstrom=float("inf"), flatness=0.1)
+    noise = make_report(is_noise=True, resolution_angstrom=20.7, flatness=0.1)
     reports = (make_report(), make_report(), noise)
     page = without_course(replace(make_result(3), classes=reports))
     card = cards(page)[2]
     assert '<span class="flag">noise</span>' in card
-    assert "<dt>resolution</dt>" not in card
+    assert "<dt>resolution</dt><dd>–</dd>" in card
+    assert "20.7" not in page
     assert "flat" not in card
     text = words(page)
     assert "The map of class 3 is noise" in text

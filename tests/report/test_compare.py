@@ -55,12 +55,13 @@ def test_page_refers_to_the_reports_alone(make_result: MakeResult) -> None:
 
 def test_classes_that_stand_out_are_flagged(make_result: MakeResult, make_report: Callable[..., ClassReport]) -> None:
     similarity = np.array([[1.0, 0.95, 0.2, 0.1], [0.95, 1.0, 0.1, 0.1], [0.2, 0.1, 1.0, 0.1], [0.1, 0.1, 0.1, 1.0]])
-    noise = make_report(is_noise=True, resolution_angstrom=float("inf"))
+    noise = make_report(is_noise=True, resolution_angstrom=20.7)
     reports = (make_report(), make_report(), noise, make_report())
     result = replace(make_result(4, [0, 1, 2, 2] * 10), classes=reports, similarity=similarity)
     captions = re.findall(r"<figcaption>(.*?)</figcaption>", page_of(job(result)), flags=re.DOTALL)
     flags = [re.findall(r'class="flag">(.*?)<', caption) for caption in captions]
     assert flags == [["like class 2"], ["like class 1"], ["noise"], ["empty"]]
+    assert [re.findall(r"%, (.*?)\s*<", caption) for caption in captions] == [["14.0 Å"], ["14.0 Å"], ["–"], ["14.0 Å"]]
 
 
 def test_charts_need_two_numbers_of_classes(make_result: MakeResult) -> None:

@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from coldstart.io.run_paths import RunPaths
-from coldstart.model.state import BoundAudit, IterationStats, PoseTable, RunResult
+from coldstart.model.state import BoundAudit, ClassReport, IterationStats, PoseTable, RunResult
 from coldstart.params import GROUPS
 from coldstart.report.content import ReportContent
 from coldstart.report.page import render_report
@@ -106,6 +106,16 @@ def test_page_of_one_class_says_where_its_halves_part(page: str) -> None:
     assert "In the run&#39;s round window it falls below 0.5 at 14.0 Å" in page
     assert "8.0% of the box" in page
     assert "<h3>Fourier shell correlation (FSC) of the half maps</h3>" in page
+
+
+def test_page_of_noise_tells_no_resolution(
+    make_result: Callable[..., RunResult], without_course: Callable[[RunResult], str],
+    make_report: Callable[..., ClassReport],
+) -> None:  # fmt: skip
+    page = without_course(replace(make_result(1), classes=(make_report(is_noise=True),)))
+    assert "The map is noise: what its halves agree on is chance, so there is no resolution. Dashed: 0.143" in page
+    for figure in ("13.3 Å", "22.9 Å", "14.0 Å"):
+        assert figure not in page
 
 
 def test_page_of_one_class_has_nothing_that_compares_classes(page: str) -> None:

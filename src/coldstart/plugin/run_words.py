@@ -12,7 +12,7 @@ from coldstart.model.shape import FLAT_RATIO
 from coldstart.model.starts import ConsensusRecord
 from coldstart.model.state import SAME_MAP, IterationStats
 from coldstart.plugin.window_words import in_the_window
-from coldstart.report.text import duration_text, listed, percent_text, resolution_text
+from coldstart.report.text import class_resolution_text, duration_text, listed, percent_text, resolution_text
 
 if TYPE_CHECKING:
     from coldstart.io.opened_run import OpenedRun
@@ -75,8 +75,10 @@ def _run_ending(summary: Summary) -> str:
     verb = "Stopped" if summary.status == "stopped" else "Done"
     converged = ", the maps having converged" if summary.converged else ""
     text = f"{verb} after {summary.iterations} iterations{converged}, in {duration_text(summary.wall_seconds or 0.0)}."
+    if all(entry.is_noise for entry in summary.classes):
+        return f"{text} {'The map is' if len(summary.classes) == 1 else 'All maps are'} noise."
     resolutions = [
-        "noise" if entry.is_noise else resolution_text(entry.resolution_angstrom) for entry in summary.classes
+        "– (noise)" if entry.is_noise else resolution_text(entry.resolution_angstrom) for entry in summary.classes
     ]
     return f"{text} Halves agree to {', '.join(resolutions)}."
 
@@ -169,7 +171,7 @@ def _unbroken(text: str) -> str:
 
 def _class_cells(summary: Summary, entry: ClassSummary) -> list[str]:
     count = "" if entry.particles is None else f"{entry.particles:,}"
-    resolution = "" if entry.is_noise else resolution_text(entry.resolution_angstrom)
+    resolution = class_resolution_text(entry.resolution_angstrom, is_noise=entry.is_noise)
     flags = ", ".join(class_flags(summary, entry))
     return [str(entry.number), count, percent_text(entry.particle_share), resolution, flags]
 

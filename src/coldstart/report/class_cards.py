@@ -15,7 +15,7 @@ from coldstart.report.pictures import view_uris
 from coldstart.report.similarity import alike_pairs
 from coldstart.report.svg import class_css
 from coldstart.report.symmetry import SymmetryRow, symmetry_rows, symmetry_sentence
-from coldstart.report.text import percent_text, resolution_text
+from coldstart.report.text import class_resolution_text, percent_text
 
 _ALONE_PX, _CARD_PX = 256, 160
 
@@ -33,7 +33,7 @@ class ClassCard:
     count, share : str
         Of its particles.
     resolution : str or None
-        None where there is none.
+        As `class_resolution`.
     flags : list of str
         What stands out: "empty", "noise", "flat", "like class 2".
     slices, projections : list of str
@@ -78,9 +78,15 @@ def class_flags(result: RunResult) -> list[list[str]]:
 
 
 def class_resolution(result: RunResult, index: int) -> str | None:
-    """Where the halves of the class's map no longer agree; None where they do nowhere, or were not compared."""
-    found = result.classes[index].resolution_angstrom if index < len(result.classes) else math.nan
-    return resolution_text(found) if math.isfinite(found) else None
+    """Where the halves of the class's map no longer agree; None where they do nowhere, or were not compared.
+
+    A dash for noise.
+    """
+    if index >= len(result.classes):
+        return None
+    report = result.classes[index]
+    known = report.is_noise or math.isfinite(report.resolution_angstrom)
+    return class_resolution_text(report.resolution_angstrom, is_noise=report.is_noise) if known else None
 
 
 def is_empty(result: RunResult, index: int) -> bool:

@@ -9,8 +9,11 @@ from coldstart.report.text import percent_text, resolution_text
 
 THRESHOLDS = (0.143, 0.5)
 
+_LINES = "Dashed: 0.143 and 0.5. Dotted: the finest detail that was used."
+_NOISE = "The map is noise: what its halves agree on is chance, so there is no resolution."
 
-def halves_chart(report: HalfReport, box_angstrom: float, finest_angstrom: float) -> Chart:
+
+def halves_chart(report: HalfReport, box_angstrom: float, finest_angstrom: float, *, is_noise: bool = False) -> Chart:
     """Fourier shell correlation of the half maps, inside the mask and in the whole box.
 
     Parameters
@@ -20,6 +23,8 @@ def halves_chart(report: HalfReport, box_angstrom: float, finest_angstrom: float
         Side of the box in Å.
     finest_angstrom : float
         Finest detail that the run used, in Å.
+    is_noise : bool
+        Whether the map is noise, so that no resolution is told.
     """
     figure, axes = resolution_axes(box_angstrom, finest_angstrom)
     for curve, colour, name in ((report.masked, ACCENT, "inside the mask"), (report.unmasked, SECOND, "whole box")):
@@ -28,9 +33,8 @@ def halves_chart(report: HalfReport, box_angstrom: float, finest_angstrom: float
         axes.axhline(threshold, color=TEXT, linewidth=0.8, linestyle=(0, (4, 3)))
     axes.legend(frameon=False, fontsize=FONT_PT, labelcolor=TEXT, loc="lower left")
     svg = figure_svg(figure, "Fourier shell correlation of the half maps, inside the mask and in the whole box")
-    return Chart(
-        "Fourier shell correlation (FSC) of the half maps", _caption(report, box_angstrom, finest_angstrom), svg
-    )
+    caption = _NOISE if is_noise else _caption(report, box_angstrom, finest_angstrom)
+    return Chart("Fourier shell correlation (FSC) of the half maps", f"{caption} {_LINES}", svg)
 
 
 def halves_sentence(report: HalfReport, box_angstrom: float, finest_angstrom: float) -> str:
@@ -55,6 +59,5 @@ def _caption(report: HalfReport, box_angstrom: float, finest_angstrom: float) ->
     whole = resolution_text(report.resolution_angstrom(0.143, box_angstrom, finest_angstrom, masked=False))
     return (
         f"{halves_sentence(report, box_angstrom, finest_angstrom)} That is inside a mask with a soft edge around the "
-        f"density, {percent_text(report.mask_share)} of the box; in the whole box it is {whole} (0.143). Dashed: 0.143 "
-        "and 0.5. Dotted: the finest detail that was used."
+        f"density, {percent_text(report.mask_share)} of the box; in the whole box it is {whole} (0.143)."
     )

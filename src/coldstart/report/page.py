@@ -73,8 +73,9 @@ def _correlation(content: ReportContent) -> Chart | None:
     """The curves of all classes; None where the run did not compare halves."""
     result = content.result
     if len(result.classes) == 1 and (halves := result.classes[0].halves) is not None:
-        chart = halves_chart(halves, content.box_angstrom, result.resolution_angstrom)
-        return replace(chart, caption=chart.caption + _in_window(content, halves))
+        is_noise = result.classes[0].is_noise
+        chart = halves_chart(halves, content.box_angstrom, result.resolution_angstrom, is_noise=is_noise)
+        return chart if is_noise else replace(chart, caption=chart.caption + _in_window(content, halves))
     if not any(len(report.half_correlation) > 1 for report in result.classes):
         return None
     return correlation_chart(result.classes, content.box_angstrom, result.resolution_angstrom)

@@ -28,6 +28,11 @@ def resolution_text(angstrom: float | None) -> str:
     return "unknown" if angstrom is None or not math.isfinite(angstrom) else f"{angstrom:.1f} Å"
 
 
+def class_resolution_text(angstrom: float | None, *, is_noise: bool) -> str:
+    """The resolution of a class as `resolution_text` has it; a dash for noise, whose halves agree by chance."""
+    return "–" if is_noise else resolution_text(angstrom)
+
+
 def percent_text(share: float) -> str:
     """A share as '37%', '0.0016%' or '99.95%', so that only all is 100% and only none 0%; 'unknown' for NaN."""
     if math.isnan(share):
