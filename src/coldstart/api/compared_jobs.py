@@ -55,7 +55,7 @@ class JobComparison:
     def _with_result(self) -> list[tuple[AbInitioParams, RunFolder, Summary]]:
         runs = zip(self.plan.jobs, map(RunFolder, self.plan.folders(self.output)), strict=True)
         found = [(params, run, run.load_summary()) for params, run in runs if run.summary_path.is_file()]
-        return [job for job in found if job[2].status in ("completed", "stopped")]
+        return [job for job in found if job[2].has_result]
 
     def _write(self, jobs: Sequence[tuple[AbInitioParams, RunFolder, Summary]]) -> None:
         # Brings in matplotlib.

@@ -126,12 +126,14 @@ def _read_start(output: Path, plan: RunsPlan, number: int) -> Start | None:
     run = RunFolder(plan.folders(output)[number])
     if not run.summary_path.is_file():
         return None
-    status, classes = run.load_summary().status, plan.params.classes
+    summary, classes = run.load_summary(), plan.params.classes
     iterations = run.load_iterations()
     seed = plan.jobs[number].seed
-    if status in ("completed", "stopped"):
+    if summary.has_result:
         maps = [read_map(run.volume_path(index + 1, classes)) for index in range(classes)]
-        return Start(number, run, seed, status, iterations, np.stack([volume for volume, _ in maps]), maps[0][1])
+        return Start(
+            number, run, seed, summary.status, iterations, np.stack([volume for volume, _ in maps]), maps[0][1]
+        )
     if not run.checkpoint_path.is_file():
         return None
     volumes = read_point(run.checkpoint_path).state.map.volume

@@ -95,7 +95,7 @@ def join_halves(output: Path, plan: RunsPlan) -> HalvesRecord:
 def _read_half(output: Path, plan: RunsPlan, number: int, rows: NDArray[np.int64], images: MrcStackSource) -> Half:
     run, classes = RunFolder(plan.folders(output)[number]), plan.params.classes
     summary = run.load_summary() if run.summary_path.is_file() else None
-    if summary is None or summary.status not in ("completed", "stopped"):
+    if summary is None or not summary.has_result:
         raise OutputError(
             f"half {number + 1} in {output} has no map yet, so there is nothing to compare. It goes on with: "
             f"{resume_command(output)}"

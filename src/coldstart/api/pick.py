@@ -36,8 +36,6 @@ Criteria = dict[str, NDArray[np.bool_]]
 
 STAR_SUFFIX, DATASET_SUFFIX = ".star", ".cs"
 
-_FINISHED = ("completed", "stopped")
-
 
 @dataclass(frozen=True, slots=True)
 class PickedClass:
@@ -229,7 +227,7 @@ def _check_inputs(folder: RunFolder) -> None:
 
 def _class_count(folder: RunFolder) -> int:
     summary = folder.load_summary()
-    if summary.status not in _FINISHED:
+    if not summary.has_result:
         raise OutputError(
             f"the run in {folder.path} has no particle tables: its summary.json says {summary.status!r}. "
             "Give the folder of a finished run."

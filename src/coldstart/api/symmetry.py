@@ -187,7 +187,7 @@ def _classes(folder: RunFolder) -> tuple[ClassSummary, ...]:
     if not is_run_folder(folder.path):
         raise OutputError(f"{folder.path} is no folder of a run: give one, or a map.")
     summary = folder.load_summary()
-    if summary.status not in ("completed", "stopped"):
+    if not summary.has_result:
         raise OutputError(f"the run in {folder.path} has no maps: its summary.json says {summary.status!r}.")
     return summary.classes
 

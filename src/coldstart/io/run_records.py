@@ -104,6 +104,11 @@ class Summary:
     verify_bound: BoundAudit | None = None
     notes: tuple[str, ...] = ()
 
+    @property
+    def has_result(self) -> bool:
+        """Whether it ended with maps and particle tables."""
+        return self.status in ("completed", "stopped")
+
 
 def summary_record(summary: Summary) -> dict[str, Any]:
     """The content of `summary.json`."""
