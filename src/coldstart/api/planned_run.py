@@ -57,8 +57,9 @@ class PlannedRun:
 
     @property
     def has_begun(self) -> bool:
-        """Whether there is something to go on from."""
-        return _can_go_on(self.folder)
+        """Whether there is something to go on from, or a result."""
+        run = RunFolder(self.folder)
+        return run.checkpoint_path.is_file() or (run.summary_path.is_file() and run.load_summary().has_result)
 
     def may_advance(self, *, stopped: bool) -> bool:
         """Whether to take it further: after a stop only to its end, if it has begun, with what it has."""
@@ -83,6 +84,7 @@ class PlannedRun:
 
         try:
             if not self.has_begun:
+                self._remove_remains()
                 run_job(
                     self.plan.particles, self.folder, params, data_root=self.plan.data_root, warnings=self.warnings,
                     on_iteration=seen, should_stop=should_stop, should_suspend=gate.should_leave,
@@ -97,6 +99,11 @@ class PlannedRun:
                 which = f"in {self.plan.name} {self.number + 1}"
                 again = f"It goes on with: {resume_command(self.output)}"
                 raise RunSuspended(f"The {self.plan.plural} were suspended {which}. {again}") from left
+
+    def _remove_remains(self) -> None:
+        """Take away what a run left that was killed before its first checkpoint."""
+        if self.folder.is_dir():
+            shutil.rmtree(self.folder)
 
 
 @dataclass(slots=True)
@@ -137,15 +144,3 @@ class _Gatekeeper:
         if self.gate is Gate.RECOGNITION and 0 < self.waiting_iterations <= len(self.waited):
             return True
         return self.gate is not Gate.END and len(self.final) >= JUDGED_ITERATIONS
-
-
-def _can_go_on(folder: Path) -> bool:
-    """Whether there is something of a run to go on from; what was killed before its first checkpoint is removed."""
-    run = RunFolder(folder)
-    if not folder.is_dir():
-        return False
-    done = run.summary_path.is_file() and run.load_summary().status in ("completed", "stopped")
-    if done or run.checkpoint_path.is_file():
-        return True
-    shutil.rmtree(folder)
-    return False
