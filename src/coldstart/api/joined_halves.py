@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from coldstart import __version__
-from coldstart.api.record import class_summaries, similarity_rows
+from coldstart.api.summary import class_summaries, summary_of
 from coldstart.api.wanted import read_wanted
 from coldstart.errors import OutputError
 from coldstart.io.files import remove_file, write_text_atomically
@@ -35,6 +35,9 @@ from coldstart.model.state import ClassReport, IterationStats, PoseTable, RunRes
 from coldstart.model.symmetry import point_group
 
 _RECORDS = ("summary.json", "params.json", "inputs.json")
+_ADDED_UP = ("wall_seconds", "cpu_seconds", "iterations", "image_visits")
+"""What both halves took together."""
+
 _JOINED = ("volume*.mrc", "particles*.star", "particles*.cs", "particles*.csg", *_RECORDS)
 
 
@@ -178,40 +181,16 @@ def _write_run(
     output: Path, result: RunResult, particles: Particles, images: MrcStackSource, halves: list[Half], plan: RunsPlan
 ) -> None:
     """What a run folder has, but for what is of one run alone: iterations and snapshots."""
-    from coldstart.report.advice import run_advice  # brings in matplotlib
-
     folder = RunFolder(output)
     folder.write_params(plan.params)
     if halves[0].inputs is not None:
         write_inputs(folder.inputs_path, halves[0].inputs)
     folder.write_result(particles, result, images)
     summaries = [half.summary for half in halves]
-    used = int(result.poses.used.sum())
-    folder.write_summary(
-        Summary(
-            status="stopped" if result.stopped_early else "completed",
-            seed=plan.params.seed,
-            device=result.device_name,
-            wall_seconds=_total(summaries, "wall_seconds"),
-            cpu_seconds=_total(summaries, "cpu_seconds"),
-            peak_host_bytes=max(summary.peak_host_bytes or 0 for summary in summaries),
-            peak_device_bytes=result.peak_device_bytes,
-            iterations=_total(summaries, "iterations"),
-            image_visits=_total(summaries, "image_visits"),
-            particles_used=used,
-            particles_unused=particles.count - used,
-            symmetry=result.symmetry,
-            resolution_angstrom=result.resolution_angstrom,
-            classes=class_summaries(result),
-            class_similarity=similarity_rows(result),
-            converged=result.converged,
-            notes=(*result.notes, *map(str, run_advice(result))),
-        )
-    )
-
-
-def _total(summaries: list[Summary], name: str) -> Any:
-    return sum(getattr(summary, name) or 0 for summary in summaries)
+    totals: dict[str, Any] = {name: sum(getattr(summary, name) or 0 for summary in summaries) for name in _ADDED_UP}
+    peak = max(summary.peak_host_bytes or 0 for summary in summaries)
+    summary = summary_of(result, plan.params.seed, particles.count)
+    folder.write_summary(replace(summary, peak_host_bytes=peak, **totals))
 
 
 def _remove_earlier(output: Path) -> None:

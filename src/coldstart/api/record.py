@@ -4,7 +4,7 @@ The folder is made when the engine has finished its first iteration, so that a c
 """
 
 import math
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,18 +14,18 @@ import numpy as np
 from coldstart import __version__
 from coldstart.api.checkpoint import CheckpointKeeper
 from coldstart.api.drive import OnIteration, ShouldStop
+from coldstart.api.summary import summary_of
 from coldstart.api.usage import Usage
 from coldstart.errors import OutputError, ParticleFileError, RunSuspended
-from coldstart.io.class_records import ClassSummary, HalfSummary, OrientationSummary, SymmetrySummary
 from coldstart.io.files import remove_file, write_text_atomically
 from coldstart.io.inputs import write_inputs
 from coldstart.io.lock import FolderLock
 from coldstart.io.mrc import MrcStackSource, read_map
 from coldstart.io.results import RunFolder
 from coldstart.io.run_paths import resume_command
-from coldstart.io.run_records import SearchSummary, Status, Summary
+from coldstart.io.run_records import Status, Summary
 from coldstart.model.particles import Particles
-from coldstart.model.state import ClassReport, IterationStats, RunResult, Snapshot
+from coldstart.model.state import IterationStats, RunResult, Snapshot
 from coldstart.params import AbInitioParams
 from coldstart.report.content import ReportContent
 from coldstart.report.evolution import MapPanels, map_panels
@@ -153,7 +153,8 @@ class JobRecord:
         self._keep_maps()
         result = replace(result, notes=(*result.notes, *self.keeper.changes))
         folder.write_result(particles, result, images)
-        summary = self._summary(result, particles.count)
+        summary = summary_of(result, self.params.seed, particles.count)
+        summary = replace(summary, **asdict(self.usage.so_far()))
         self._write_report(folder, result, particles, summary)
         folder.write_summary(summary)
         return summary
@@ -271,57 +272,3 @@ class JobRecord:
             version=__version__,
         )
         write_text_atomically(folder.report_path, render_report(content))
-
-    def _summary(self, result: RunResult, count: int) -> Summary:
-        from coldstart.report.advice import run_advice  # matplotlib again
-
-        used = int(result.poses.used.sum())
-        return Summary(
-            status="stopped" if result.stopped_early else "completed",
-            seed=self.params.seed,
-            device=result.device_name,
-            wall_seconds=self.usage.wall_seconds(),
-            cpu_seconds=self.usage.cpu_seconds(),
-            peak_host_bytes=self.usage.peak_host_bytes(),
-            peak_device_bytes=result.peak_device_bytes,
-            iterations=sum(stats.phase != "posing" for stats in result.iterations),
-            image_visits=result.iterations[-1].image_visits if result.iterations else 0,
-            particles_used=used,
-            particles_unused=count - used,
-            symmetry=result.symmetry,
-            resolution_angstrom=result.resolution_angstrom,
-            classes=class_summaries(result),
-            class_similarity=similarity_rows(result),
-            converged=result.converged,
-            search=SearchSummary.of(result.iterations) if result.iterations else None,
-            verify_bound=result.iterations[-1].audit if result.iterations else None,
-            notes=(*result.notes, *map(str, run_advice(result))),
-        )
-
-
-def class_summaries(result: RunResult) -> tuple[ClassSummary, ...]:
-    """What summary.json says of each class."""
-    counts = np.bincount(result.poses.class_index, minlength=len(result.volumes)).tolist()
-    numbered = enumerate(zip(result.classes, counts, strict=True), 1)
-    return tuple(_class_summary(number, report, count, result) for number, (report, count) in numbered)
-
-
-def _class_summary(number: int, report: ClassReport, particles: int, result: RunResult) -> ClassSummary:
-    resolution, halves = report.resolution_angstrom, report.halves
-    box_angstrom = result.volumes.shape[-1] * result.pixel_size_angstrom
-    return ClassSummary(
-        number=number,
-        resolution_angstrom=resolution if math.isfinite(resolution) else None,
-        particle_share=report.share,
-        particles=particles,
-        flatness=report.flatness,
-        is_noise=report.is_noise,
-        halves=None if halves is None else HalfSummary.of(halves, box_angstrom, result.resolution_angstrom),
-        symmetry=None if report.symmetry is None else SymmetrySummary.of(report.symmetry),
-        orientation=None if report.orientation is None else OrientationSummary.of(report.orientation, box_angstrom),
-    )
-
-
-def similarity_rows(result: RunResult) -> tuple[tuple[float, ...], ...] | None:
-    """How alike the maps of several classes are, as summary.json has it."""
-    return tuple(map(tuple, result.similarity.tolist())) if len(result.volumes) > 1 else None
