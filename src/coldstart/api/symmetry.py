@@ -70,7 +70,7 @@ class _Source:
 
     path: Path
     volume: NDArray[np.float32]
-    voxel_angstrom: float
+    voxel_size_angstrom: float
     resolution_angstrom: float
     table_path: Path | None = None
     classes: int = 1
@@ -78,7 +78,7 @@ class _Source:
     @property
     def radius(self) -> float:
         """The finest detail, in cycles a box."""
-        return float(self.volume.shape[0] * self.voxel_angstrom / self.resolution_angstrom)
+        return float(self.volume.shape[0] * self.voxel_size_angstrom / self.resolution_angstrom)
 
 
 def map_symmetry(
@@ -102,7 +102,7 @@ def map_symmetry(
         If the map cannot be read or is no cube, or the run did not finish or has no such class.
     """
     of = _source(Path(source), class_number, resolution_angstrom)
-    return MapSymmetry(of.path, of.voxel_angstrom, of.resolution_angstrom, detect_symmetry(of.volume, of.radius))
+    return MapSymmetry(of.path, of.voxel_size_angstrom, of.resolution_angstrom, detect_symmetry(of.volume, of.radius))
 
 
 def turn_onto_axes(
@@ -141,10 +141,10 @@ def turn_onto_axes(
     placement = Placement(found.rotation, found.shift_voxels, False, found.correlation)
     turned = place_map(of.volume, placement, wanted.operators if symmetrize else wanted.operators[:1])
     if of.table_path is None:
-        write_map(output, turned.astype(np.float32), of.voxel_angstrom)
+        write_map(output, turned.astype(np.float32), of.voxel_size_angstrom)
         return TurnedMap(output, None, found)
     make_folder(output)
-    write_map(output / "volume.mrc", turned.astype(np.float32), of.voxel_angstrom)
+    write_map(output / "volume.mrc", turned.astype(np.float32), of.voxel_size_angstrom)
     _write_table(of.table_path, output / "particles.star", found, of)
     return TurnedMap(output / "volume.mrc", output / "particles.star", found)
 
@@ -155,32 +155,32 @@ def _source(path: Path, class_number: int | None, resolution_angstrom: float | N
     if not path.is_dir():
         if class_number is not None:
             raise ParameterError(f"{path} is a single map: a class can be chosen of a run folder alone")
-        volume, voxel_angstrom = _checked_map(path)
+        volume, voxel_size_angstrom = _checked_map(path)
         default = AbInitioParams.model_fields["max_resolution_angstrom"].default
-        finest = max(float(default), _VOXELS_A_DETAIL * voxel_angstrom)
-        return _Source(path, volume, voxel_angstrom, resolution_angstrom or finest)
+        finest = max(float(default), _VOXELS_A_DETAIL * voxel_size_angstrom)
+        return _Source(path, volume, voxel_size_angstrom, resolution_angstrom or finest)
     folder = RunFolder(path)
     classes = _classes(folder)
     number = _class_number(folder, len(classes), class_number)
-    volume, voxel_angstrom = _checked_map(folder.volume_path(number, len(classes)))
+    volume, voxel_size_angstrom = _checked_map(folder.volume_path(number, len(classes)))
     table = folder.table_path(1) if len(classes) == 1 else folder.class_table_path(number)
     agreed = classes[number - 1].resolution_angstrom or folder.load_params().initial_resolution_angstrom
     return _Source(
-        folder.volume_path(number, len(classes)), volume, voxel_angstrom, resolution_angstrom or agreed, table,
+        folder.volume_path(number, len(classes)), volume, voxel_size_angstrom, resolution_angstrom or agreed, table,
         len(classes),
     )  # fmt: skip
 
 
 def _checked_map(path: Path) -> tuple[NDArray[np.float32], float]:
-    volume, voxel_angstrom = read_map(path)
+    volume, voxel_size_angstrom = read_map(path)
     n = volume.shape[0]
     if volume.shape != (n, n, n) or n % 2:
         raise ParameterError(f"{path} is {volume.shape[::-1]} voxels, but must be a cube with an even side")
     if not np.isfinite(volume).all() or not np.ptp(volume) > 0.0:
         raise ParameterError(f"{path} is empty or holds values that are not numbers: give another map")
-    if not voxel_angstrom > 0.0:
+    if not voxel_size_angstrom > 0.0:
         raise ParameterError(f"the header of {path} has no voxel size: set it, for example with relion_image_handler")
-    return volume, voxel_angstrom
+    return volume, voxel_size_angstrom
 
 
 def _classes(folder: RunFolder) -> tuple[ClassSummary, ...]:
@@ -228,7 +228,7 @@ def _write_table(source: Path, output: Path, found: SymmetryCandidate, of: _Sour
     blocks, table = read_with_particles(source)
     poses = read_poses(table, str(source), of.classes)
     angles, origins = poses_in_frame(
-        poses.euler_deg, poses.origin_angstrom, found.rotation, found.shift_voxels * of.voxel_angstrom
+        poses.euler_deg, poses.origin_angstrom, found.rotation, found.shift_voxels * of.voxel_size_angstrom
     )
     columns = dict(zip((*ANGLE_LABELS, *ORIGIN_LABELS), (*angles.T, *origins.T), strict=True))
     write_subset(output, blocks, table.having({label: decimal(values) for label, values in columns.items()}), source)
