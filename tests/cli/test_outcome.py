@@ -89,6 +89,12 @@ def test_outcome_of_several_jobs_is_a_line_each() -> None:
     ]
 
 
+def test_a_job_whose_maps_are_all_noise_has_no_resolution() -> None:
+    noise = replace(SUMMARY, classes=(replace(THREE[2], number=1), replace(THREE[2], number=2)))
+    line = comparison_text(Path("out"), [SUMMARY, noise], 2).splitlines()[2]
+    assert line == f"  2 classes   {Path('out') / 'classes_2'}  (noise)"
+
+
 def test_outcome_of_jobs_that_were_stopped_names_those_that_ran() -> None:
     in_first = comparison_text(Path("out"), [replace(SUMMARY, status="stopped")], 3)
     assert in_first.startswith("Stopped in job 1 of 3 after 1 min 15 s on A device.")

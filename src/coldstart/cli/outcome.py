@@ -130,7 +130,9 @@ def _classes_text(summaries: Sequence[Summary]) -> str:
 
 
 def _resolutions(summary: Summary) -> str:
-    """The resolution of each class, or that it is noise."""
+    """The resolution of each class, or that it is noise; where all are, that alone."""
+    if all(entry.is_noise for entry in summary.classes):
+        return "noise"
     known = ("noise" if entry.is_noise else resolution_text(entry.resolution_angstrom) for entry in summary.classes)
     return f"resolution {', '.join(known)}"
 
