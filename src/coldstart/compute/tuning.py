@@ -1,7 +1,7 @@
 """Tile sizes and vector widths by type of device: a preset, or what `coldstart devices --tune` has measured here.
 
 CPUs run work-groups of one item with explicit vectors and no local memory; GPUs one float an item. A work-item of the
-score kernel holds 52 * TM + 156 vectors of VW floats, of which a GPU's registers should hold the most; one of the cell
+score kernel holds 52 * TM + 144 vectors of VW floats, of which a GPU's registers should hold the most; one of the cell
 kernels holds 2 * CHUNK floats. The presets of GPUs were not measured; they are such that no kernel spills registers to
 memory on their makers' devices (docs/devices.md).
 """
