@@ -55,9 +55,9 @@ inline void add_shifts(const FV *zr, const FV *zi, float norm, __global const fl
 
 __kernel void score_cells(__global const float *restrict slice, __global const float *restrict image, __global const float *restrict weight,
     __global const float *restrict phase, __global const int4 *restrict rings, __global const int *restrict order,
-    __global const int *restrict pair_image, __global const int *restrict pair_rotation, __global const int *restrict pair_start, __global const int *restrict hyp_shift,
-    __global float *restrict log_weight, const int pairs, const int first_ring, const int last_ring, const int in_plane,
-    const int stride, const int circle)
+    __global const int *restrict pair_image, __global const int *restrict pair_rotation, __global const int *restrict pair_start,
+    __global const int *restrict hyp_shift, __global float *restrict log_weight, const int pairs, const int first_ring,
+    const int last_ring, const int in_plane, const int stride, const int circle)
 {
     if ((int)get_global_id(0) >= pairs) return;
     const int pair = order[get_global_id(0)];
