@@ -25,10 +25,12 @@ QUIET = {
     "distributed.admin.tick.interval": "1s",
     "distributed.worker.profile.enabled": False,
     "distributed.worker.memory.monitor-interval": "1s",
-    "distributed.nanny.pre-spawn-environ": {},
+    "distributed.nanny.pre-spawn-environ": dict.fromkeys(
+        ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), 1
+    ),
 }
-"""Of processes on this machine, Dask's configuration. It looks after a worker some hundred times a second, and has
-one give all memory back that it may want again at once: a tenth of the time of a step of a small minibatch."""
+"""Dask's configuration for processes of this machine. By default it looks after a worker some hundred times a second,
+and has one give memory back that it wants again in the next step."""
 
 SECONDS_FOR_SCHEDULER = 20
 """In which a scheduler has to answer."""
