@@ -22,10 +22,11 @@ GROUPS = (COMMON, INPUT, SCHEDULE, VOLUME, NOISE, SEARCH, COMPUTE)
 
 
 def _field(
-    default: Any, title: str, description: str, group: str, unit: str = "", *, left_open: str = "auto", **limits: Any
-) -> Any:
+    default: Any, title: str, description: str, group: str, unit: str = "", *, left_open: str = "auto", zero: str = "",
+    **limits: Any,
+) -> Any:  # fmt: skip
     """A pydantic field with this module's metadata."""
-    extra: dict[str, Any] = {"group": group, "unit": unit, "left_open": left_open}
+    extra: dict[str, Any] = {"group": group, "unit": unit, "left_open": left_open, "zero": zero}
     return Field(default, title=title, description=description, json_schema_extra=extra, **limits)
 
 
@@ -62,14 +63,16 @@ class AbInitioParams(BaseModel):
         "Images in each of the first iterations; 0 chooses by box, symmetry and classes.",
         COMMON,
         "images",
+        zero="automatic",
         ge=0,
     )
     final_minibatch: int = _field(
-        300,
+        0,
         "Final minibatch size",
-        "Images in each later iteration; 0 chooses by box, symmetry and classes.",
+        "Images in each later iteration; 0 chooses: 1000, half as many more for each further class.",
         COMMON,
         "images",
+        zero="automatic",
         ge=0,
     )
     symmetry: str = _field(
@@ -141,14 +144,18 @@ class AbInitioParams(BaseModel):
     # Schedule
     initial_iterations: int = _field(200, "Initial iterations", "Iterations at the initial resolution.", SCHEDULE, ge=1)
     final_iterations: int = _field(
-        300,
+        100,
         "Final iterations",
         "Iterations at the maximum resolution, at most: they end once the map has converged.",
         SCHEDULE,
         ge=0,
     )
     minibatch_switch_iteration: int = _field(
-        300, "Iterations with the initial minibatch", "When the minibatch changes to its final size.", SCHEDULE, ge=0
+        200,
+        "Iterations with the initial minibatch",
+        "When the minibatch changes to its final size, if the images recognise the map and classes are told apart.",
+        SCHEDULE,
+        ge=0,
     )
     waiting_iterations: int = _field(
         1000,
@@ -160,7 +167,8 @@ class AbInitioParams(BaseModel):
     fourier_radius_step: float = _field(
         0.04,
         "Fourier radius step",
-        "Smallest increase of the resolution radius an iteration between the phases; larger while the halves agree.",
+        "Smallest increase of the resolution radius an iteration of 90 images a class between the phases; larger with "
+        "more images, and while the halves agree.",
         SCHEDULE,
         "1/box",
         gt=0,

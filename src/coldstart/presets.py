@@ -43,9 +43,9 @@ PRESETS = (
         {
             "max_resolution_angstrom": 18.0,
             "initial_iterations": 100,
-            "final_iterations": 100,
+            "final_iterations": 40,
             "waiting_iterations": 200,
-            "minibatch_switch_iteration": 150,
+            "minibatch_switch_iteration": 100,
             "learning_rate_duration": 50,
         },
     ),
@@ -57,14 +57,13 @@ PRESETS = (
             "initial_resolution_angstrom": 20.0,
             "max_resolution_angstrom": 8.0,
             "initial_minibatch": 300,
-            "final_minibatch": 1000,
         },
     ),
     Preset(
         "high-symmetry",
         "High symmetry",
         "Viruses, proteasomes and other round things: to 9 Å, since their views look alike at low resolution.",
-        {"max_resolution_angstrom": 9.0, "initial_minibatch": 0, "final_minibatch": 0},
+        {"max_resolution_angstrom": 9.0, "initial_minibatch": 0},
     ),
 )
 

@@ -9,15 +9,16 @@ from coldstart.engine.monitor import (
     HALVES_EVERY,
     HOLDS,
     Monitor,
+    drift_every,
     map_holds,
     relative_change,
 )
-from coldstart.engine.schedule import Progress
+from coldstart.engine.schedule import Plan, Progress
 from coldstart.engine.update import MapState, resize_maps
 from coldstart.model.fourier import radius_grid, spectrum_of, volume_of
 
 SIDE = 8
-INITIAL_RADIUS = 3.0
+PLAN = Plan(3.0, 7.0, 10, 10, 100, 90, 300)
 
 
 class Halves:
@@ -53,7 +54,7 @@ def watched(rng, changes, iterations, phase="final", phase_start=0, agreement=No
     monitor = Monitor.of(np.stack(maps[0]))
     for iteration in range(iterations):
         now = Progress(iteration, phase, phase_start, 7.0)
-        monitor = monitor.after(now, state(*maps[(iteration + 1) // DRIFT_EVERY]), updater)
+        monitor = monitor.after(now, state(*maps[(iteration + 1) // DRIFT_EVERY]), updater, PLAN)
     return monitor, updater
 
 
@@ -70,7 +71,7 @@ def test_drift_does_not_see_a_finer_grid(rng):
     smooth = [volume_of(spectrum_of(rng.standard_normal((SIDE,) * 3)) * (radius_grid(SIDE) < 3.5)) for _ in range(2)]
     fine = resize_maps(np.stack(smooth), 2 * SIDE)
     look = Progress(DRIFT_EVERY - 1, "final", 0, 7.0)
-    monitor = Monitor.of(np.stack(smooth)).after(look, state(fine[0], 2 * fine[1]), Halves(1.0, 1.0))
+    monitor = Monitor.of(np.stack(smooth)).after(look, state(fine[0], 2 * fine[1]), Halves(1.0, 1.0), PLAN)
     np.testing.assert_allclose(monitor.drift, [0.0, 0.5], atol=1e-5)
     assert monitor.reference.shape == fine.shape
 
@@ -80,7 +81,7 @@ def test_before_the_first_iteration_nothing_is_known(rng):
     assert not monitor.half_correlation.any()
     assert monitor.half_correlation.shape == (3, SIDE // 2)
     np.testing.assert_array_equal(monitor.drift, 1.0)
-    assert not monitor.has_converged(Progress(100, "final", 0, 7.0), INITIAL_RADIUS)
+    assert not monitor.has_converged(Progress(100, "final", 0, 7.0), PLAN)
 
 
 def test_drift_is_the_change_of_each_map_between_two_looks(rng):
@@ -95,7 +96,7 @@ def test_drift_adds_up_small_steps(rng):
     monitor = Monitor.of(start[None])
     for iteration in range(2 * DRIFT_EVERY):
         now = Progress(iteration, "final", 0, 7.0)
-        monitor = monitor.after(now, state((1 + 1e-3 * (iteration + 1)) * start), Halves(1.0))
+        monitor = monitor.after(now, state((1 + 1e-3 * (iteration + 1)) * start), Halves(1.0), PLAN)
     assert monitor.drift[0] == pytest.approx(1e-3 * DRIFT_EVERY / (1 + 2e-3 * DRIFT_EVERY), rel=1e-4)
 
 
@@ -110,7 +111,7 @@ def test_what_does_not_hold_may_drift(rng):
             return np.array([[1.0, 1.0, HOLDS, HOLDS], [1.0, 1.0, HOLDS, HOLDS - 0.01]])
 
     look = Progress(DRIFT_EVERY - 1, "final", 0, 7.0)
-    monitor = Monitor.of(np.stack([start, start])).after(look, state(end, end), Agreeing())
+    monitor = Monitor.of(np.stack([start, start])).after(look, state(end, end), Agreeing(), PLAN)
     assert monitor.drift[0] > 0.5
     assert monitor.drift[1] == pytest.approx(0.0, abs=1e-5)
 
@@ -126,7 +127,7 @@ def test_halves_are_compared_now_and_then(rng):
 def test_only_the_final_phase_converges(rng, phase):
     iterations = 3 * DRIFT_EVERY
     monitor, _ = watched(rng, 0.5 * CONVERGED_DRIFT, iterations, phase)
-    assert monitor.has_converged(Progress(iterations, phase, 0, 7.0), INITIAL_RADIUS) == (phase == "final")
+    assert monitor.has_converged(Progress(iterations, phase, 0, 7.0), PLAN) == (phase == "final")
 
 
 STILL, DRIFTING = 0.5 * CONVERGED_DRIFT, 2.5 * CONVERGED_DRIFT
@@ -147,7 +148,7 @@ STILL, DRIFTING = 0.5 * CONVERGED_DRIFT, 2.5 * CONVERGED_DRIFT
 )
 def test_no_map_may_drift_but_those_that_are_noise(rng, changes, agreement, converged):
     monitor, _ = watched(rng, changes, 3 * DRIFT_EVERY, agreement=agreement)
-    assert monitor.has_converged(Progress(3 * DRIFT_EVERY, "final", 0, 7.0), INITIAL_RADIUS) is converged
+    assert monitor.has_converged(Progress(3 * DRIFT_EVERY, "final", 0, 7.0), PLAN) is converged
 
 
 def test_a_map_holds_whose_halves_agree_up_to_the_initial_resolution():
@@ -168,5 +169,12 @@ def test_a_map_holds_whose_halves_agree_up_to_the_initial_resolution():
 def test_a_look_that_began_before_the_final_phase_does_not_count(rng):
     monitor, _ = watched(rng, 0.0, 5 * DRIFT_EVERY, phase_start=3 * DRIFT_EVERY + 1)
     end = Progress(5 * DRIFT_EVERY, "final", 3 * DRIFT_EVERY + 1, 7.0)
-    assert not monitor.has_converged(end, INITIAL_RADIUS)
-    assert monitor.has_converged(replace(end, iteration=end.phase_start + 2 * DRIFT_EVERY), INITIAL_RADIUS)
+    assert not monitor.has_converged(end, PLAN)
+    assert monitor.has_converged(replace(end, iteration=end.phase_start + 2 * DRIFT_EVERY), PLAN)
+
+
+@pytest.mark.parametrize(
+    ("classes", "images", "iterations"), [(1, 90, 20), (1, 300, 20), (1, 1000, 6), (2, 1500, 8), (1, 10**6, 1)]
+)
+def test_as_many_images_are_between_two_looks_at_the_drift(classes, images, iterations):
+    assert drift_every(replace(PLAN, final_minibatch=images, classes=classes)) == iterations

@@ -45,17 +45,17 @@ def progress(plan, params, half_correlation=NOTHING_AGREES):
 @pytest.mark.parametrize(
     ("box_angstrom", "initial_radius", "max_radius", "marching", "total", "visits_thousands"),
     [
-        (200, 5.7, 16.7, 274, 774, 169),
-        (250, 7.1, 20.8, 343, 843, 190),
-        (300, 8.6, 25.0, 411, 911, 210),
-        (400, 11.4, 33.3, 548, 1048, 251),
-        (600, 17.1, 50.0, 822, 1322, 334),
+        (200, 5.7, 16.7, 26, 326, 144),
+        (250, 7.1, 20.8, 32, 332, 150),
+        (300, 8.6, 25.0, 38, 338, 156),
+        (400, 11.4, 33.3, 51, 351, 169),
+        (600, 17.1, 50.0, 75, 375, 193),
     ],
 )
 def test_iterations_and_image_visits_of_the_defaults(
     box_angstrom, initial_radius, max_radius, marching, total, visits_thousands
 ):
-    """CryoSPARC's, but for waiting: (box / 12 - box / 35) / 0.04 iterations in between, batches of 90 and 300."""
+    """(box / 12 - box / 35) / 0.04 iterations of 90 images in between, in batches of 1000; all but waiting."""
     params = AbInitioParams(waiting_iterations=0)
     plan = plan_run(params, BOX_PX, box_angstrom)
     assert plan.initial_radius == pytest.approx(initial_radius, abs=0.05)
@@ -77,7 +77,9 @@ def test_radii_stay_inside_the_images():
 
 @pytest.mark.parametrize("step", [0.04, 0.1, 1.0])
 def test_the_radius_rises_from_the_first_to_the_last(step):
-    params = AbInitioParams(initial_iterations=10, final_iterations=7, fourier_radius_step=step, waiting_iterations=0)
+    params = AbInitioParams(
+        initial_iterations=10, final_iterations=7, fourier_radius_step=step, waiting_iterations=0, final_minibatch=90
+    )
     plan = plan_run(params, BOX_PX, 240.0)
     run = list(progress(plan, params))
     assert [now.iteration for now in run] == list(range(plan.iterations))
@@ -90,6 +92,28 @@ def test_the_radius_rises_from_the_first_to_the_last(step):
     assert phases == ["initial"] * 10 + ["marching"] * plan.marching_iterations + ["final"] * 7
     starts = {"initial": 0, "marching": 10, "final": plan.iterations - 7}
     assert all(now.phase_start == starts[now.phase] for now in run)
+
+
+@pytest.mark.parametrize("classes", [1, 2])
+@pytest.mark.parametrize(("size", "times"), [(45, 1.0), (90, 1.0), (180, 2.0), (900, 10.0)])
+def test_the_radius_follows_the_images_that_a_class_has_had(size, times, classes):
+    params = AbInitioParams(classes=classes, final_minibatch=classes * size)
+    plan, now = plan_run(params, BOX_PX, 300.0), Progress(400, "marching", 200, 15.0)
+    assert next_progress(now, plan, params, NOTHING_AGREES).radius == pytest.approx(15.0 + 0.04 * times)
+
+
+@pytest.mark.parametrize("waiting", [0, 30])
+@pytest.mark.parametrize("switch", [10, 25, 60, 1000])
+@pytest.mark.parametrize("classes", [1, 2])
+def test_no_run_is_longer_than_its_plan_says(classes, switch, waiting):
+    params = AbInitioParams(
+        classes=classes, initial_iterations=10, final_iterations=5, minibatch_switch_iteration=switch,
+        waiting_iterations=waiting, class_similarity_start=30, class_similarity_end=45, fourier_radius_step=0.2,
+    )  # fmt: skip
+    plan = plan_run(params, BOX_PX, 300.0)
+    run = list(progress(plan, params, np.zeros((classes, 200))))
+    assert len(run) == plan.iterations
+    assert len(list(progress(plan, params, np.ones((classes, 200))))) <= plan.iterations
 
 
 def test_the_march_quickens_where_the_halves_agree():
@@ -111,7 +135,7 @@ def test_the_march_quickens_where_the_halves_agree():
     ],
 )
 def test_the_speed_of_the_march_grows_with_the_correlation(correlation, speed):
-    params = AbInitioParams(fourier_radius_step=0.05)
+    params = AbInitioParams(fourier_radius_step=0.05, final_minibatch=90)
     plan = plan_run(params, BOX_PX, 300.0)
     now = Progress(250, "marching", 200, 15.3)
     after = next_progress(now, plan, params, np.full((1, 200), correlation))
@@ -131,6 +155,7 @@ def test_the_march_ends_at_the_last_radius_at_any_speed():
 def test_the_march_waits_for_the_map_and_no_longer_than_it_may():
     params = AbInitioParams(initial_iterations=10, waiting_iterations=25, minibatch_switch_iteration=20)
     plan = plan_run(params, BOX_PX, 300.0)
+    assert plan.final_minibatch == 1000
     run = list(progress(plan, params))
     assert len(run) == plan.iterations
     resting = [now for now in run if now.radius == plan.waiting_radius]
@@ -138,6 +163,8 @@ def test_the_march_waits_for_the_map_and_no_longer_than_it_may():
     after = run[run.index(resting[-1]) + 1]
     assert after.found
     assert after.radius == pytest.approx(plan.waiting_radius + params.fourier_radius_step)
+    steps = np.diff([now.radius for now in run if now.found and now.phase == "marching"])
+    np.testing.assert_allclose(steps[:-1], params.fourier_radius_step * 1000 / 90)
     assert {minibatch_size(plan, params, now, 10**6) for now in run if not now.found} == {plan.initial_minibatch}
     assert minibatch_size(plan, params, after, 10**6) == plan.final_minibatch
     assert class_similarity(SIMILAR, at(75, waited=30)) == class_similarity(SIMILAR, at(45)) > 0.0
@@ -196,12 +223,12 @@ def test_minibatches():
 
 @pytest.mark.parametrize(
     ("box_angstrom", "order", "early", "late"),
-    [(300.0, 1, 90, 300), (300.0, 4, 90, 300), (300.0, 8, 300, 1000), (SMALL_BOX_ANGSTROM - 1, 1, 300, 1000),
-     (SMALL_BOX_ANGSTROM, 1, 90, 300)],
+    [(300.0, 1, 90, 1000), (300.0, 4, 90, 1000), (300.0, 8, 300, 1000), (SMALL_BOX_ANGSTROM - 1, 1, 300, 1000),
+     (SMALL_BOX_ANGSTROM, 1, 90, 1000)],
 )  # fmt: skip
-def test_minibatches_of_small_boxes_and_high_symmetry_are_larger(box_angstrom, order, early, late):
+def test_early_minibatches_of_small_boxes_and_high_symmetry_are_larger(box_angstrom, order, early, late):
     """Where the sizes are left to the run: 0 asks for that, of each by itself."""
-    plan = plan_run(AbInitioParams(initial_minibatch=0, final_minibatch=0), BOX_PX, box_angstrom, order)
+    plan = plan_run(AbInitioParams(initial_minibatch=0), BOX_PX, box_angstrom, order)
     assert (plan.initial_minibatch, plan.final_minibatch) == (early, late)
     plan = plan_run(AbInitioParams(initial_minibatch=0, final_minibatch=77), BOX_PX, box_angstrom, order)
     assert (plan.initial_minibatch, plan.final_minibatch) == (early, 77)
@@ -218,6 +245,20 @@ def test_minibatches_of_several_classes_are_larger_where_the_program_chooses():
     assert [minibatch_size(plan, params, now, 10**6, growth) for growth in (1.0, 1.5, 2.0)] == [180, 270, 360]
     assert [minibatch_size(plan, params, late, 10**6, growth) for growth in (1.0, 1.5, 2.0)] == [120] * 3
     assert minibatch_size(plan, params, now, 200, 2.0) == 200
+    assert plan_run(AbInitioParams(classes=3), BOX_PX, 300.0).final_minibatch == 2000
+
+
+def test_minibatches_stay_small_until_classes_are_told_apart():
+    params = AbInitioParams(
+        classes=2, minibatch_switch_iteration=20, class_similarity_start=30, class_similarity_end=45
+    )
+    plan = plan_run(params, BOX_PX, 300.0)
+    sizes = [minibatch_size(plan, params, Progress(i, "marching", 10, 9.0), 10**6) for i in (25, 44, 45)]
+    assert sizes == [90, 90, 1500]
+    waited = [minibatch_size(plan, params, Progress(i, "marching", 10, 9.0, 8), 10**6) for i in (45, 52, 53)]
+    assert waited == [90, 90, 1500]
+    alike = params.model_copy(update={"class_similarity": 0.0})
+    assert minibatch_size(plan, alike, Progress(25, "marching", 10, 9.0), 10**6) == 1500
 
 
 def at(iteration, waited=0):
@@ -261,7 +302,7 @@ def test_the_final_phase_waits_for_the_classes_to_be_told_apart():
 
 
 def test_the_march_follows_the_class_whose_halves_agree_best():
-    params = AbInitioParams(classes=3, fourier_radius_step=0.05)
+    params = AbInitioParams(classes=3, fourier_radius_step=0.05, final_minibatch=270)
     plan = plan_run(params, BOX_PX, 300.0)
     now = Progress(250, "marching", 200, 15.3)
     agreement = np.repeat([[0.0], [MARCH_FULL], [0.2]], 200, axis=1)
@@ -291,9 +332,9 @@ def test_the_class_whose_halves_agree_best_sets_the_pace():
 
 
 def test_learning_rate_is_constant_then_falls():
-    params = AbInitioParams(learning_rate=0.3, learning_rate_duration=40, waiting_iterations=0)
+    params = AbInitioParams(learning_rate=0.3, learning_rate_duration=40, waiting_iterations=0, final_minibatch=300)
     plan = plan_run(params, BOX_PX, 250.0)
-    rates = np.array([learning_rate(params, now) for now in progress(plan, params)])
+    rates = np.array([learning_rate(plan, params, now) for now in progress(plan, params)])
     assert (rates[:40] == 0.3).all()
     assert (np.diff(rates[39:]) <= 0).all()
     assert (rates > 0).all()
@@ -301,18 +342,29 @@ def test_learning_rate_is_constant_then_falls():
     assert rates[-1] < 0.2 * rates[marching_end - 1]
 
 
+def test_a_large_minibatch_weighs_as_several_small_ones_do():
+    """Of what was learnt before, four times as many images leave as much as four minibatches in a row do."""
+    now, rates = Progress(400, "marching", 200, 15.0), []
+    for size in (100, 300, 1200):
+        params = AbInitioParams(final_minibatch=size)
+        rates.append(learning_rate(plan_run(params, BOX_PX, 300.0), params, now))
+    assert rates[0] == rates[1] == pytest.approx(0.4 * (100 / 401) ** 0.6)
+    assert 1.0 - rates[2] == pytest.approx((1.0 - rates[1]) ** 4)
+    of_three = AbInitioParams(classes=3, final_minibatch=900)
+    assert learning_rate(plan_run(of_three, BOX_PX, 300.0), of_three, now) == pytest.approx(rates[1])
+
+
 @pytest.mark.parametrize(("given", "waiting"), [(0.4, WAITING_LEARNING_RATE), (0.05, 0.05)])
 def test_the_learning_rate_is_high_again_while_the_march_waits_and_only_then(given, waiting):
-    params = AbInitioParams(initial_iterations=10, learning_rate=given, learning_rate_duration=10)
+    params = AbInitioParams(initial_iterations=10, learning_rate=given, learning_rate_duration=10, final_minibatch=300)
     plan = plan_run(params, BOX_PX, 300.0)
     run = list(progress(plan, params))
-    rates = [learning_rate(params, now) for now in run]
+    rates = [learning_rate(plan, params, now) for now in run]
     rested = [rate for rate, now in zip(rates, run, strict=True) if now.radius == plan.waiting_radius]
-    assert rested[1:] == [waiting] * params.waiting_iterations
-    never = [learning_rate(params, replace(now, waited=0, found=True)) for now in run]
-    assert [rate for rate, now in zip(rates, run, strict=True) if not now.waits] == [
-        rate for rate, now in zip(never, run, strict=True) if not now.waits
-    ]
+    assert rested[1:] == pytest.approx([waiting] * params.waiting_iterations)
+    never = [learning_rate(plan, params, replace(now, waited=0, found=True)) for now in run]
+    moving = [not now.waits for now in run]
+    np.testing.assert_allclose(np.array(rates)[moving], np.array(never)[moving], rtol=1e-12)
 
 
 @pytest.mark.parametrize("care", [LEARNING, DENSE, POSING])
@@ -373,6 +425,6 @@ def test_coarse_shifts_follow_the_finest_wave_of_the_coarse_stage(radius):
 
 def test_the_march_goes_on_where_the_halves_were_not_looked_at_yet():
     """Steps may lead beyond the grid on which the halves were compared last."""
-    params = AbInitioParams(fourier_radius_step=2.0)
+    params = AbInitioParams(fourier_radius_step=2.0, final_minibatch=90)
     now = Progress(300, "marching", 200, 20.0)
     assert next_progress(now, plan_run(params, BOX_PX, 400.0), params, np.ones((1, 12))).radius == 22.0

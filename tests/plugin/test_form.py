@@ -105,6 +105,17 @@ def test_units_are_beside_the_numbers(form: ParameterForm) -> None:
     assert editors["initial_minibatch"].unit.text() == "images"
 
 
+def test_a_number_that_is_chosen_says_so(qtbot: Any) -> None:
+    editor = FieldEditor("final_minibatch")
+    qtbot.addWidget(editor)
+    assert editor.value() == 0
+    assert editor.unit.text() == "automatic"
+    editor.widget.native.setValue(300)
+    assert editor.unit.text() == "images"
+    editor.set_value(0)
+    assert editor.unit.text() == "automatic"
+
+
 def test_tooltips_say_what_a_field_does_and_what_it_may_be() -> None:
     tip = field_tooltip("classes")
     assert str(AbInitioParams.model_fields["classes"].description) in tip

@@ -37,9 +37,9 @@ def test_the_preset_that_the_form_agrees_with_is_named(page: SetupPage) -> None:
     choose_preset(page, "small-protein")
     page.form.set_values({"seed": 4})
     assert page.presets.currentText() == "Small protein"
-    page.form.set_values({"final_minibatch": 999})
+    page.form.set_values({"initial_minibatch": 299})
     assert page.presets.currentText() == "custom"
-    page.form.set_values({"final_minibatch": 1000})
+    page.form.set_values({"initial_minibatch": 300})
     assert page.presets.currentText() == "Small protein"
     assert page.presets.count() == len(PRESETS)
 

@@ -12,6 +12,9 @@ def test_values_are_shown_with_their_unit() -> None:
     assert value_text("max_resolution_angstrom", 12.0) == "12 Å"
     assert value_text("ctf", True) == "on"
     assert value_text("device", None) == "–"
+    assert value_text("final_minibatch", 0) == "0, automatic"
+    assert value_text("final_minibatch", 300) == "300 images"
+    assert value_text("seed", 0) == "0"
 
 
 def test_rows_tell_what_was_changed() -> None:

@@ -131,7 +131,7 @@ def search_poses(
     """
     from coldstart.compute.session import open_session
     from coldstart.engine.posing import Poser, posing_stages
-    from coldstart.engine.schedule import SMALL_MINIBATCHES, shift_grid
+    from coldstart.engine.schedule import LATE_MINIBATCH, shift_grid
 
     params = params or AbInitioParams()
     chosen = _chosen_rows(rows, particles, params)
@@ -148,7 +148,7 @@ def search_poses(
         engine_maps = _engine_maps(volumes, particles.box_px, radius)
         poser = Poser(particles, images, engine_maps, params, session, grid, levels)
         variance = _noise(noise_variance, poser, chosen, int(radius))
-        size = params.final_minibatch or SMALL_MINIBATCHES[1]
+        size = params.final_minibatch or LATE_MINIBATCH
         batches = _pose_all(poser, chosen, variance, size, on_batch, should_stop)
         posed = chosen[: sum(len(batch.table.particle) for batch in batches)]
         audit = poser.audit(posed, variance, params.verify_bound) if params.verify_bound > 0.0 else None

@@ -230,9 +230,9 @@ class AbInitio(RunParts):
         step = self.team.maximise(searched, grid, used=True if is_posed else None)
         found = step.figures
         gradient = self.gradient(step, variance, updater, now.radius, symmetric=symmetric)
-        updated = updater.step(before, gradient, learning_rate(params, now), now.radius)
+        updated = updater.step(before, gradient, learning_rate(self.plan, params, now), now.radius)
         noise = state.noise.with_images(self._noise_power(gradient, state.noise), len(rows))
-        monitor = state.monitor.after(now, updated, updater)
+        monitor = state.monitor.after(now, updated, updater, self.plan)
         watch = state.classes.after(found.map_evidence)
         if now.phase != "final":
             updated, watch = self._reseeded(updated, watch, now)
@@ -274,7 +274,7 @@ class AbInitio(RunParts):
 
     def has_converged(self, state: RunState) -> bool:
         """Whether no map changes any more, but those that are noise."""
-        return state.monitor.has_converged(state.progress, self.plan.initial_radius)
+        return state.monitor.has_converged(state.progress, self.plan)
 
     def snapshot(self, volumes: NDArray[np.float32], stats: IterationStats) -> Snapshot:
         """The maps and the figures of their iteration."""
@@ -298,7 +298,7 @@ class AbInitio(RunParts):
             resolution_angstrom=self.particles.box_angstrom / now.radius,
             fourier_radius=now.radius,
             minibatch=len(found.ess),
-            learning_rate=learning_rate(self.params, now),
+            learning_rate=learning_rate(self.plan, self.params, now),
             noise_scale=before.noise.scale,
             ess_rotations=coarse,
             ess_poses=float(found.ess.mean()),

@@ -182,7 +182,7 @@ def bench(
     """
     profile = required_profile(session.profile)
     job = AbInitio(particles, images, params, session)
-    size = min(params.final_minibatch, count, max(job.sampler.count // 2, 1))
+    size = min(job.plan.final_minibatch, count, max(job.sampler.count // 2, 1))
     rows = job.sampler.draw(0, min(size + count, job.sampler.count))
     _Measurement(job, subject, kind).take(rows[:size], size)
     profile.clear()

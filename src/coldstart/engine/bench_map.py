@@ -83,7 +83,7 @@ def given_map(
     radius, sampler = job.plan.max_radius, job.sampler
     side, areas = grid_side(radius), job.rings.plane.ring_areas
     noise = initial_noise(params, job.preparer, sampler.draw(0, min(NOISE_SAMPLE, sampler.count)))
-    batch = job.loader.load(sampler.draw(0, min(params.final_minibatch, sampler.count)), noise.background)
+    batch = job.loader.load(sampler.draw(0, min(job.plan.final_minibatch, sampler.count)), noise.background)
     signal = signal_power(batch.power, job.preparer.window_power * noise.background, areas)
     (scaled,) = resize_maps(volume[None], side)
     mean_ctf_squared = 1.0 if particles.ctf is None else MEAN_CTF_SQUARED
@@ -109,7 +109,7 @@ def _scale_factor(job: AbInitio, volume: NDArray[np.float32], variance: NDArray[
     """The factor on a map at which the slices of the poses found on it fit the images best."""
     radius, side = job.plan.max_radius, volume.shape[0]
     levels, shifts = stages(radius, LEARNING), shift_grid(job.params, radius)
-    batch = job.loader.load(job.sampler.draw(0, min(job.params.final_minibatch, job.sampler.count)), variance)
+    batch = job.loader.load(job.sampler.draw(0, min(job.plan.final_minibatch, job.sampler.count)), variance)
     slices = job.search.prepare(device_map(job, volume[None]), np.eye(3), levels)
     found = job.search.run(batch, slices, shifts, levels, job.sampler.search(0))
     gradient = job.backprojector.run(batch, found, slices, radius, side)

@@ -8,13 +8,14 @@ resolution rises as fast as the halves of the map agree. Both ends are told.
 from __future__ import annotations
 
 from coldstart.compute.device import DeviceInfo
+from coldstart.engine.monitor import drift_every
 from coldstart.engine.schedule import FASTEST_MARCH, Plan
 from coldstart.params import AbInitioParams
 
 START_SECONDS = (5.0, 20.0)
 """Start, kernels built where the driver has them in its cache and where it has not, and the report."""
 
-BASE_SECONDS, RADIUS_SECONDS, BOX_SECONDS = 0.6e-3, 0.6e-3, 0.4e-3
+BASE_SECONDS, RADIUS_SECONDS, BOX_SECONDS = 0.45e-3, 0.3e-3, 0.4e-3
 REFERENCE_RADIUS, REFERENCE_BOX_PX = 31.0, 128.0
 """Processor time of a visit: a part for itself, one that grows as the radius squared, and one as the box squared."""
 
@@ -23,8 +24,6 @@ SERIAL_SHARE = 0.25
 
 POSING_VISITS = 3.0
 """Visits that take as long as posing a particle with care does."""
-
-FEWEST_FINAL_ITERATIONS = 40
 
 GPU_SPEEDUPS = (4.0, 40.0)
 """Of the part that is not serial, against one core: from an integrated GPU to a large one."""
@@ -40,7 +39,7 @@ def forecast_seconds(
     fewest = (
         plan.initial_iterations
         + round(plan.marching_iterations / FASTEST_MARCH)
-        + min(plan.final_iterations, FEWEST_FINAL_ITERATIONS)
+        + min(plan.final_iterations, 2 * drift_every(plan))
     )
     visit = (
         BASE_SECONDS
@@ -61,7 +60,7 @@ def _visits(plan: Plan, params: AbInitioParams, iterations: int, waited: int, pa
     """Images in so many iterations, of which some wait for the map, repeats counted."""
     early = min(iterations, params.minibatch_switch_iteration + waited)
     # The final phase takes the final size however early it comes.
-    early = min(early, max(iterations - FEWEST_FINAL_ITERATIONS, plan.initial_iterations))
+    early = min(early, max(iterations - 2 * drift_every(plan), plan.initial_iterations))
     first, later = (min(size, particles) for size in (plan.initial_minibatch, plan.final_minibatch))
     return early * first + (iterations - early) * later
 

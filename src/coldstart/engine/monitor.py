@@ -7,14 +7,16 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from coldstart.engine.schedule import Progress
+from coldstart.engine.schedule import Plan, Progress
 from coldstart.engine.update import MapState, MapUpdater, resize_maps
 from coldstart.model.fourier import radius_grid, spectrum_of
 
 HALVES_EVERY = 5
-DRIFT_EVERY = 20
+DRIFT_IMAGES, DRIFT_EVERY = 6000, 20
+"""Images a class from one look at the drift to the next, and iterations at most."""
+
 CONVERGED_DRIFT = 0.04
-"""A map has converged when it changes by less than this share of itself in DRIFT_EVERY iterations; with K classes
+"""A map has converged when it changes by less than this share of itself from one look to the next; with K classes
 sqrt(K) times as much, since a K-th of the images leaves so much more noise in it."""
 
 HOLDS = 0.5
@@ -44,25 +46,30 @@ class Monitor:
         """Before the first iteration."""
         return cls(np.zeros((len(volumes), volumes.shape[1] // 2)), volumes, np.ones(len(volumes)))
 
-    def after(self, now: Progress, state: MapState, updater: MapUpdater) -> Monitor:
+    def after(self, now: Progress, state: MapState, updater: MapUpdater, plan: Plan) -> Monitor:
         """After an iteration; looks only now and then."""
         seen = self
         if (now.iteration + 1) % HALVES_EVERY == 0:
             seen = replace(
                 seen, half_correlation=updater.half_correlation(state.numerator, state.denominator, now.radius)
             )
-        if (now.iteration + 1) % DRIFT_EVERY == 0:
+        if (now.iteration + 1) % drift_every(plan) == 0:
             before = resize_maps(self.reference, state.side)
             drift = [held_change(*maps) for maps in zip(state.volume, before, seen.half_correlation, strict=True)]
             seen = replace(seen, reference=state.volume, drift=np.array(drift))
         return seen
 
-    def has_converged(self, now: Progress, initial_radius: float) -> bool:
+    def has_converged(self, now: Progress, plan: Plan) -> bool:
         """In the final phase, once it was looked at from end to end and no map drifts but those that are noise."""
-        looked = now.iteration - now.phase_start >= 2 * DRIFT_EVERY
-        holds = map_holds(self.half_correlation, initial_radius)
+        looked = now.iteration - now.phase_start >= 2 * drift_every(plan)
+        holds = map_holds(self.half_correlation, plan.initial_radius)
         settled = self.drift[holds] < CONVERGED_DRIFT * np.sqrt(len(holds))
         return now.phase == "final" and looked and bool(holds.any() and settled.all())
+
+
+def drift_every(plan: Plan) -> int:
+    """Iterations of late minibatches from one look at the drift to the next."""
+    return min(max(round(DRIFT_IMAGES * plan.classes / plan.final_minibatch), 1), DRIFT_EVERY)
 
 
 def map_holds(half_correlation: NDArray[np.float64], initial_radius: float) -> NDArray[np.bool_]:

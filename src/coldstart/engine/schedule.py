@@ -68,8 +68,11 @@ SEED_OMITTED = 1e-3
 
 SHIFT_PERIODS = 1 / 3
 
-MARCH_FROM, MARCH_FULL, FASTEST_MARCH = 0.5, 0.9, 8.0
+MARCH_FROM, MARCH_FULL, FASTEST_MARCH = 0.5, 0.9, 3.0
 """Half-map correlations at the edge of the band from which the march quickens, and at which it is this much faster."""
+
+STEP_IMAGES = 90
+"""Images a class for which `fourier_radius_step` is: larger minibatches teach the map more, and take larger steps."""
 
 ROUNDING = 1e-9
 """Of a radius that is a sum of steps."""
@@ -77,15 +80,21 @@ ROUNDING = 1e-9
 WAITING_RADIUS = 1.4
 """Times the initial radius: there the march waits, since with finer detail an image says more of its pose."""
 
-SMALL_MINIBATCHES, LARGE_MINIBATCHES = (90, 300), (300, 1000)
-"""Early and late minibatches where they are chosen automatically; large ones for small boxes and high symmetry."""
+EARLY_MINIBATCH, LARGE_EARLY_MINIBATCH = 90, 300
+"""Early minibatches where they are chosen automatically; large ones for small boxes and high symmetry."""
+
+LATE_MINIBATCH = 1000
+"""Late ones: an iteration has to make the slices of all views, which takes as long as some hundred images do."""
 
 SMALL_BOX_ANGSTROM = 220.0
 
 WAITING_LEARNING_RATE = 0.3
 """While the march waits a map is to remember few images, some 500 of them: what is wrong in it is then not for long."""
 
-LATE_LEARNING_RATE = 0.1
+LATE_LEARNING_RATE, RATE_IMAGES = 0.1, 300
+"""The least rate before the final phase, and the images a class for which rates are: those of larger minibatches are
+higher, so that a map remembers as many images."""
+
 LEARNING_RATE_POWER = 0.6
 
 
@@ -105,6 +114,7 @@ class Plan:
         Operators of the point group.
     waiting_iterations : int
         Iterations, at most, for which the march waits for the map.
+    classes : int
     """
 
     initial_radius: float
@@ -116,6 +126,7 @@ class Plan:
     final_minibatch: int
     symmetry_order: int = 1
     waiting_iterations: int = 0
+    classes: int = 1
 
     @property
     def iterations(self) -> int:
@@ -130,6 +141,11 @@ class Plan:
     def waiting_radius(self) -> float:
         """Fourier radius at which the march waits."""
         return WAITING_RADIUS * self.initial_radius
+
+    def weight(self, images: float, *, late: bool) -> float:
+        """How much more a minibatch teaches each class than so many images a class would, but no less than they do."""
+        size = self.final_minibatch if late else self.initial_minibatch
+        return max(size / (images * self.classes), 1.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,23 +183,50 @@ class Progress:
 def plan_run(params: AbInitioParams, box_px: int, box_angstrom: float, symmetry_order: int = 1) -> Plan:
     """Radii from resolutions, kept inside the image's Nyquist radius, and the sizes of minibatches.
 
-    Sizes that are left to the program are CryoSPARC's automatic ones, half as many more for each further class.
+    Sizes that are left to the program are half as many more for each further class.
     """
     highest = box_px / 2 - NYQUIST_MARGIN
     max_radius = min(box_angstrom / params.max_resolution_angstrom, highest)
     initial_radius = min(box_angstrom / params.initial_resolution_angstrom, max_radius)
     waits = WAITING_RADIUS * initial_radius < max_radius and params.waiting_iterations > 0
-    stops = [initial_radius, *([WAITING_RADIUS * initial_radius] if waits else []), max_radius]
-    marching = int(sum(np.ceil((np.diff(stops) - ROUNDING) / params.fourier_radius_step)))
-    if class_similarity(params, Progress(params.initial_iterations, "marching", 0, initial_radius)) > 0.0:
-        marching = max(marching, params.class_similarity_end - params.initial_iterations)
     large = box_angstrom < SMALL_BOX_ANGSTROM or symmetry_order > 4
-    early, late = (size * (params.classes + 1) // 2 for size in (LARGE_MINIBATCHES if large else SMALL_MINIBATCHES))
-    return Plan(
-        initial_radius, max_radius, params.initial_iterations, marching, params.final_iterations,
+    early, late = (
+        size * (params.classes + 1) // 2
+        for size in (LARGE_EARLY_MINIBATCH if large else EARLY_MINIBATCH, LATE_MINIBATCH)
+    )
+    plan = Plan(
+        initial_radius, max_radius, params.initial_iterations, 0, params.final_iterations,
         params.initial_minibatch or early, params.final_minibatch or late, symmetry_order,
-        params.waiting_iterations if waits else 0,
+        params.waiting_iterations if waits else 0, params.classes,
     )  # fmt: skip
+    return replace(plan, marching_iterations=_marching_iterations(plan, params))
+
+
+def _marching_iterations(plan: Plan, params: AbInitioParams) -> int:
+    """At most: steps are the smallest, first those of early minibatches, the last of which ends the wait."""
+    early, late = (radius_step(plan, params, late=late) for late in (False, True))
+    waits = plan.waiting_iterations > 0
+    here = plan.waiting_radius if waits else plan.initial_radius
+    waiting = _steps(here - plan.initial_radius, early)
+    switch = max(params.minibatch_switch_iteration, _blurred_until(params)) - params.initial_iterations
+    before = min(_steps(plan.max_radius - here, early), max(switch + 1 - waiting, int(waits)))
+    after = _steps(plan.max_radius - here - before * early, late)
+    blurred = max(_blurred_until(params) - params.initial_iterations, 0)
+    return max(waiting + before + after, blurred)
+
+
+def _steps(distance: float, step: float) -> int:
+    return max(int(np.ceil((distance - ROUNDING) / step)), 0)
+
+
+def _blurred_until(params: AbInitioParams) -> int:
+    """The iteration at which images no longer go to all classes alike, 0 where they never did."""
+    return params.class_similarity_end if params.classes > 1 and params.class_similarity > 0.0 else 0
+
+
+def radius_step(plan: Plan, params: AbInitioParams, *, late: bool) -> float:
+    """Smallest increase of the radius in an iteration, cycles a box: it follows the images that a class has had."""
+    return params.fourier_radius_step * plan.weight(STEP_IMAGES, late=late)
 
 
 def first_progress(plan: Plan) -> Progress:
@@ -222,7 +265,7 @@ def next_progress(
     edge = edge / (plan.symmetry_order - (plan.symmetry_order - 1) * edge)
     speed = 1.0 + (FASTEST_MARCH - 1.0) * np.clip((edge - MARCH_FROM) / (MARCH_FULL - MARCH_FROM), 0.0, 1.0)
     end = plan.max_radius if marching.found else plan.waiting_radius
-    radius = now.radius + float(speed) * params.fourier_radius_step
+    radius = now.radius + float(speed) * radius_step(plan, params, late=is_late(params, now))
     return replace(marching, radius=radius if radius < end - ROUNDING else end)
 
 
@@ -241,9 +284,10 @@ def class_similarity(params: AbInitioParams, now: Progress) -> float:
 def is_late(params: AbInitioParams, now: Progress) -> bool:
     """Whether minibatches are those of the later iterations: of their size, and drawn from all particles.
 
-    They are not before the march has passed where it waits.
+    They are not before the march has passed where it waits, nor as long as classes are blurred into each other.
     """
-    return now.phase == "final" or (now.found and now.iteration >= params.minibatch_switch_iteration)
+    switch = max(params.minibatch_switch_iteration, _blurred_until(params))
+    return now.phase == "final" or (now.found and now.iteration - now.waited >= switch)
 
 
 def minibatch_size(plan: Plan, params: AbInitioParams, now: Progress, particles: int, growth: float = 1.0) -> int:
@@ -254,10 +298,10 @@ def minibatch_size(plan: Plan, params: AbInitioParams, now: Progress, particles:
     return min(size if given else int(growth * size), particles)
 
 
-def learning_rate(params: AbInitioParams, now: Progress) -> float:
+def learning_rate(plan: Plan, params: AbInitioParams, now: Progress) -> float:
     """Weight of a minibatch: constant, then falling as a power, in the final phase as one over its iterations.
 
-    It is high again while the march waits.
+    It is high again while the march waits. That of a larger minibatch is what several small ones weigh together.
     """
     if now.iteration < params.learning_rate_duration:
         return params.learning_rate
@@ -265,6 +309,8 @@ def learning_rate(params: AbInitioParams, now: Progress) -> float:
         return min(WAITING_LEARNING_RATE, params.learning_rate)
     fall = float((max(params.learning_rate_duration, 1) / (now.iteration + 1)) ** LEARNING_RATE_POWER)
     rate = max(params.learning_rate * fall, min(LATE_LEARNING_RATE, params.learning_rate))
+    if is_late(params, now):
+        rate = 1.0 - (1.0 - rate) ** plan.weight(RATE_IMAGES, late=True)
     if now.phase != "final":
         return rate
     return 1.0 / (1.0 / rate + 0.5 * (now.iteration - now.phase_start))

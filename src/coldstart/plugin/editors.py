@@ -93,11 +93,14 @@ class FieldEditor(Editor):
             self.auto.changed.connect(self._auto_changed)
         self.widget = self._make_widget(name)
         self.row.addWidget(self.widget.native)
-        self.unit = QLabel(field_note(name, "unit"))
+        self._unit, self._zero = field_note(name, "unit"), field_note(name, "zero")
+        self.unit = QLabel(self._unit)
         self.row.addWidget(self.unit)
         self.row.addStretch()
         ignore_stray_wheel(self.widget.native)
+        self.widget.changed.connect(lambda _: self._show_unit())
         self.set_value(default)
+        self._show_unit()
         self.widget.changed.connect(lambda _: self.changed.emit())
 
     def value(self) -> Any:
@@ -159,6 +162,10 @@ class FieldEditor(Editor):
             self._decimals = needed
             self.widget.native.setDecimals(needed)
             self.widget.min, self.widget.max = self._limits()
+
+    def _show_unit(self) -> None:
+        """The unit, or that the program chooses."""
+        self.unit.setText(self._zero if self._zero and self.widget.value == 0 else self._unit)
 
     def _auto_changed(self) -> None:
         self._show_number()

@@ -27,7 +27,7 @@ def fields_by_group() -> dict[str, list[str]]:
 
 
 def field_note(name: str, key: str) -> str:
-    """The "group" or the "unit" of a field, or what it is called when it is "left_open"."""
+    """The "group" or the "unit" of a field, what it is called when "left_open", or at "zero"."""
     extra = field_info(name).json_schema_extra
     return str(extra[key]) if isinstance(extra, dict) else ""
 
@@ -38,6 +38,8 @@ def value_text(name: str, value: Any) -> str:
         return "–"
     if isinstance(value, bool):
         return "on" if value else "off"
+    if value == 0 and (chosen := field_note(name, "zero")):
+        return f"0, {chosen}"
     text = f"{value:g}" if isinstance(value, float) else str(value)
     return f"{text} {field_note(name, 'unit')}".strip()
 
