@@ -7,7 +7,7 @@ import numpy as np
 
 from coldstart.model.state import IterationStats
 
-JUDGED_ITERATIONS = 20
+JUDGED_ITERATIONS = 6
 """Iterations of the final phase after which a start is judged."""
 
 CLEARLY = 4.0
