@@ -248,6 +248,15 @@ def test_minibatches_of_several_classes_are_larger_where_the_program_chooses():
     assert plan_run(AbInitioParams(classes=3), BOX_PX, 300.0).final_minibatch == 2000
 
 
+def test_minibatches_are_no_larger_than_the_stack():
+    """And all that follows their size, steps of the radius and looks at the drift, is that of what there is."""
+    small = plan_run(AbInitioParams(), BOX_PX, 300.0, particles=180)
+    assert (small.initial_minibatch, small.final_minibatch) == (90, 180)
+    assert plan_run(AbInitioParams(), BOX_PX, 300.0, particles=20).final_minibatch == 20
+    now = Progress(400, "marching", 200, 15.0)
+    assert next_progress(now, small, AbInitioParams(), NOTHING_AGREES).radius == pytest.approx(15.08)
+
+
 def test_minibatches_stay_small_until_classes_are_told_apart():
     params = AbInitioParams(
         classes=2, minibatch_switch_iteration=20, class_similarity_start=30, class_similarity_end=45

@@ -31,13 +31,14 @@ def forecast_run(particles: Particles, params: AbInitioParams) -> tuple[Forecast
         return None, (Finding("device", "error", str(error), "coldstart devices lists what --device may name."),)
     except ParameterError as error:
         return None, (Finding("parameters", "error", str(error)),)
-    plan = plan_run(params, particles.box_px, particles.box_angstrom, point_group(params.symmetry).order)
+    order = point_group(params.symmetry).order
+    plan = plan_run(params, particles.box_px, particles.box_angstrom, order, particles.count)
     shared = len(infos) * need.device_bytes + COMPILER_BYTES if info.shares_host_memory else 0
     forecast = Forecast(
         device_name=info.label,
         classes=params.classes,
-        initial_minibatch=min(plan.initial_minibatch, particles.count),
-        final_minibatch=min(plan.final_minibatch, particles.count),
+        initial_minibatch=plan.initial_minibatch,
+        final_minibatch=plan.final_minibatch,
         iterations=plan.iterations,
         device_bytes=need.device_bytes,
         host_bytes=PROCESS_BYTES + need.host_bytes + shared,

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from coldstart.compute.device import DeviceInfo
 from coldstart.engine.monitor import drift_every
-from coldstart.engine.schedule import FASTEST_MARCH, Plan
+from coldstart.engine.schedule import FASTEST_MARCH, Plan, late_from
 from coldstart.params import AbInitioParams
 
 START_SECONDS = (5.0, 20.0)
@@ -58,7 +58,7 @@ def forecast_seconds(
 
 def _visits(plan: Plan, params: AbInitioParams, iterations: int, waited: int, particles: int) -> int:
     """Images in so many iterations, of which some wait for the map, repeats counted."""
-    early = min(iterations, params.minibatch_switch_iteration + waited)
+    early = min(iterations, late_from(params) + waited)
     # The final phase takes the final size however early it comes.
     early = min(early, max(iterations - 2 * drift_every(plan), plan.initial_iterations))
     first, later = (min(size, particles) for size in (plan.initial_minibatch, plan.final_minibatch))

@@ -107,8 +107,8 @@ class RunParts:
         self.particles = particles
         self.params = params
         self.group = point_group(params.symmetry)
-        self.plan = plan_run(params, particles.box_px, particles.box_angstrom, self.group.order)
         count = min(particles.count, params.particles_to_use or particles.count)
+        self.plan = plan_run(params, particles.box_px, particles.box_angstrom, self.group.order, count)
         clear = clear_particles(particles.ctf, count, self.plan.initial_radius, particles.box_angstrom, params.classes)
         self.sampler = Sampler(params.seed, count, clear)
         self.session = session

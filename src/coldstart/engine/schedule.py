@@ -180,10 +180,13 @@ class Progress:
         return self.waited > 0 and not self.found
 
 
-def plan_run(params: AbInitioParams, box_px: int, box_angstrom: float, symmetry_order: int = 1) -> Plan:
+def plan_run(
+    params: AbInitioParams, box_px: int, box_angstrom: float, symmetry_order: int = 1, particles: int | None = None
+) -> Plan:
     """Radii from resolutions, kept inside the image's Nyquist radius, and the sizes of minibatches.
 
-    Sizes that are left to the program are half as many more for each further class.
+    Sizes that are left to the program are half as many more for each further class. None is larger than `particles`,
+    where these are known.
     """
     highest = box_px / 2 - NYQUIST_MARGIN
     max_radius = min(box_angstrom / params.max_resolution_angstrom, highest)
@@ -194,9 +197,10 @@ def plan_run(params: AbInitioParams, box_px: int, box_angstrom: float, symmetry_
         size * (params.classes + 1) // 2
         for size in (LARGE_EARLY_MINIBATCH if large else EARLY_MINIBATCH, LATE_MINIBATCH)
     )
+    early, late = params.initial_minibatch or early, params.final_minibatch or late
     plan = Plan(
         initial_radius, max_radius, params.initial_iterations, 0, params.final_iterations,
-        params.initial_minibatch or early, params.final_minibatch or late, symmetry_order,
+        min(early, particles or early), min(late, particles or late), symmetry_order,
         params.waiting_iterations if waits else 0, params.classes,
     )  # fmt: skip
     return replace(plan, marching_iterations=_marching_iterations(plan, params))
@@ -208,7 +212,7 @@ def _marching_iterations(plan: Plan, params: AbInitioParams) -> int:
     waits = plan.waiting_iterations > 0
     here = plan.waiting_radius if waits else plan.initial_radius
     waiting = _steps(here - plan.initial_radius, early)
-    switch = max(params.minibatch_switch_iteration, _blurred_until(params)) - params.initial_iterations
+    switch = late_from(params) - params.initial_iterations
     before = min(_steps(plan.max_radius - here, early), max(switch + 1 - waiting, int(waits)))
     after = _steps(plan.max_radius - here - before * early, late)
     blurred = max(_blurred_until(params) - params.initial_iterations, 0)
@@ -286,8 +290,12 @@ def is_late(params: AbInitioParams, now: Progress) -> bool:
 
     They are not before the march has passed where it waits, nor as long as classes are blurred into each other.
     """
-    switch = max(params.minibatch_switch_iteration, _blurred_until(params))
-    return now.phase == "final" or (now.found and now.iteration - now.waited >= switch)
+    return now.phase == "final" or (now.found and now.iteration - now.waited >= late_from(params))
+
+
+def late_from(params: AbInitioParams) -> int:
+    """The first iteration that may have a late minibatch, those that waited not counted."""
+    return max(params.minibatch_switch_iteration, _blurred_until(params))
 
 
 def minibatch_size(plan: Plan, params: AbInitioParams, now: Progress, particles: int, growth: float = 1.0) -> int:
