@@ -16,7 +16,7 @@ from coldstart.engine.gradient import Gradient
 from coldstart.engine.parts import RunParts, RunState
 from coldstart.engine.poses import join_tables
 from coldstart.engine.posing import PosedRun, SearchTotals
-from coldstart.engine.schedule import POSING, shift_grid, stages
+from coldstart.engine.schedule import POSING, Plan, shift_grid, stages
 from coldstart.engine.share import Figures, Grid, Part, Sight
 from coldstart.engine.stage import Stage
 from coldstart.model.pose_grid import rotation_grid
@@ -36,7 +36,7 @@ class _Pass:
         """Steps of these particles in two minibatches at least, so that there are halves to compare."""
         if not len(rows):
             return
-        team, size = self.parts.team, min(self.parts.plan.final_minibatch, -(-len(rows) // 2))
+        team, size = self.parts.team, pass_minibatch(self.parts.plan, len(rows))
         batches = np.array_split(rows, -(-len(rows) // size))
         for batch, following in zip_longest(batches, batches[1:], fillvalue=rows[:0]):
             yield team.maximise(team.expect(self.sight, batch, following, None, self.blending), grid, used=used)
@@ -87,6 +87,11 @@ def pose_all(parts: RunParts, state: RunState, last: IterationStats, pause: Call
     volumes = updater.solution(halves[0] + halves[1], radius)
     half_volumes = np.stack([updater.unwindowed(half, radius) for half in halves], axis=1)
     return PosedRun(table, volumes, correlation, replace(stats, seconds=time.perf_counter() - began), half_volumes)
+
+
+def pass_minibatch(plan: Plan, particles: int) -> int:
+    """Images in a minibatch of the pass: two minibatches at least."""
+    return min(plan.final_minibatch, -(-particles // 2))
 
 
 def _particles(parts: RunParts, state: RunState) -> tuple[NDArray[np.int64], NDArray[np.int64]]:

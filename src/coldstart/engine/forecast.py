@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from coldstart.compute.device import DeviceInfo
 from coldstart.compute.dry import DrySession
+from coldstart.engine.final_pass import pass_minibatch
 from coldstart.engine.images import CACHE_BYTES, ImagePreparer
 from coldstart.engine.parts import RunParts
 from coldstart.engine.rings import ring_planes
@@ -126,9 +127,13 @@ def _take_largest_steps(particles: Particles, params: AbInitioParams, session: D
     side = updater.side
     volumes = np.zeros((params.classes, side, side, side), np.float32)
     shifts = shift_grid(params, radius)
-    for care, sigmas, rng in ((LEARNING, 0.0, np.random.default_rng(0)), (POSING, params.bound_sigmas, None)):
+    largest = min(plan.final_minibatch, images, count)
+    for care, sigmas, rng, size in (
+        (LEARNING, 0.0, np.random.default_rng(0), largest),
+        (POSING, params.bound_sigmas, None, min(largest, pass_minibatch(plan, count))),
+    ):
         levels = stages(radius, care, sigmas)
-        batch = parts.loader.load(np.arange(min(plan.final_minibatch, images, count)), noise)
+        batch = parts.loader.load(np.arange(size), noise)
         slices = parts.search.prepare(parts.on_device(volumes), np.eye(3), levels)
         found = parts.search.run(batch, slices, shifts, levels, rng)
         parts.backprojector.run(batch, found, slices, radius, side, parts.symmetrizer if symmetric else None)
