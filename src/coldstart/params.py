@@ -151,7 +151,7 @@ class AbInitioParams(BaseModel):
         ge=0,
     )
     minibatch_switch_iteration: int = _field(
-        200,
+        300,
         "Iterations with the initial minibatch",
         "When the minibatch changes to its final size, if the images recognise the map and classes are told apart.",
         SCHEDULE,

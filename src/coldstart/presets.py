@@ -45,7 +45,7 @@ PRESETS = (
             "initial_iterations": 100,
             "final_iterations": 40,
             "waiting_iterations": 200,
-            "minibatch_switch_iteration": 100,
+            "minibatch_switch_iteration": 150,
             "learning_rate_duration": 50,
         },
     ),
