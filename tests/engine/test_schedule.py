@@ -55,7 +55,7 @@ def progress(plan, params, half_correlation=NOTHING_AGREES):
 def test_iterations_and_image_visits_of_the_defaults(
     box_angstrom, initial_radius, max_radius, marching, total, visits_thousands
 ):
-    """(box / 12 - box / 35) / 0.04 iterations of 90 images in between, from iteration 300 on in batches of 1000; no waiting."""
+    """(box / 12 - box / 35) / 0.04 iterations of 90 images in between, from 300 on in batches of 1000; no waiting."""
     params = AbInitioParams(waiting_iterations=0)
     plan = plan_run(params, BOX_PX, box_angstrom)
     assert plan.initial_radius == pytest.approx(initial_radius, abs=0.05)
