@@ -14,7 +14,8 @@ CPU = DeviceInfo(0, 0, 0, "cpu", "platform", "1.2", "1", "CPU", 2, 3000, 2**33, 
 
 def seconds(particles: int = 5000, box_px: int = 64, info: DeviceInfo = CPU, **given: object) -> tuple[float, float]:
     params = AbInitioParams(**given)
-    return forecast_seconds(plan_run(params, box_px, 4.0 * box_px), params, box_px, particles, info)
+    plan = plan_run(params, box_px, 4.0 * box_px, particles=particles)
+    return forecast_seconds(plan, params, box_px, particles, info)
 
 
 def test_range_holds_what_was_measured() -> None:

@@ -49,20 +49,19 @@ def forecast_seconds(
     ends = []
     lengths = (fewest, 0), (plan.iterations, plan.waiting_iterations)
     for (iterations, waited), start, speed in zip(lengths, START_SECONDS, _speeds(info, params), strict=True):
-        visits = _visits(plan, params, iterations, waited, particles)
+        visits = _visits(plan, params, iterations, waited)
         everyone = params.classes > 1 or params.all_particles
         posed = particles if everyone else min(visits, particles)
         ends.append(start + (visits + POSING_VISITS * posed) * visit * speed)
     return ends[0], ends[1]
 
 
-def _visits(plan: Plan, params: AbInitioParams, iterations: int, waited: int, particles: int) -> int:
+def _visits(plan: Plan, params: AbInitioParams, iterations: int, waited: int) -> int:
     """Images in so many iterations, of which some wait for the map, repeats counted."""
     early = min(iterations, late_from(params) + waited)
     # The final phase takes the final size however early it comes.
     early = min(early, max(iterations - 2 * drift_every(plan), plan.initial_iterations))
-    first, later = (min(size, particles) for size in (plan.initial_minibatch, plan.final_minibatch))
-    return early * first + (iterations - early) * later
+    return early * plan.initial_minibatch + (iterations - early) * plan.final_minibatch
 
 
 def _speeds(info: DeviceInfo, params: AbInitioParams) -> tuple[float, float]:

@@ -127,10 +127,10 @@ def _take_largest_steps(particles: Particles, params: AbInitioParams, session: D
     side = updater.side
     volumes = np.zeros((params.classes, side, side, side), np.float32)
     shifts = shift_grid(params, radius)
-    largest = min(plan.final_minibatch, images, count)
+    largest = min(parts.plan.final_minibatch, images)
     for care, sigmas, rng, size in (
         (LEARNING, 0.0, np.random.default_rng(0), largest),
-        (POSING, params.bound_sigmas, None, min(largest, pass_minibatch(plan, count))),
+        (POSING, params.bound_sigmas, None, min(largest, pass_minibatch(parts.plan, count))),
     ):
         levels = stages(radius, care, sigmas)
         batch = parts.loader.load(np.arange(size), noise)
