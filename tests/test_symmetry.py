@@ -124,3 +124,11 @@ def test_a_map_without_voxel_size_is_refused(tmp_path: Path, tetrahedral: np.nda
 def test_a_class_that_is_not_there_is_refused(run: RunFolder) -> None:
     with pytest.raises(ParameterError, match="class 2 is not in"):
         map_symmetry(run.path, class_number=2)
+
+
+def test_a_class_that_is_noise_is_refused_unless_told_what_to_go_by(run: RunFolder) -> None:
+    noise = ClassSummary(1, 12.0, 1.0, is_noise=True)
+    run.write_summary(Summary(status="completed", seed=0, classes=(noise,)))
+    with pytest.raises(ParameterError, match=r"class 1 of .* is noise"):
+        map_symmetry(run.path)
+    assert map_symmetry(run.path, resolution_angstrom=12.0).report.group == "T"

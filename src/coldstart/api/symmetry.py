@@ -99,7 +99,8 @@ def map_symmetry(
     Raises
     ------
     ColdstartError
-        If the map cannot be read or is no cube, or the run did not finish or has no such class.
+        If the map cannot be read or is no cube, the run did not finish or has no such class, or the class is noise and
+        no resolution was given.
     """
     of = _source(Path(source), class_number, resolution_angstrom)
     return MapSymmetry(of.path, of.voxel_size_angstrom, of.resolution_angstrom, detect_symmetry(of.volume, of.radius))
@@ -164,11 +165,20 @@ def _source(path: Path, class_number: int | None, resolution_angstrom: float | N
     number = _class_number(folder, len(classes), class_number)
     volume, voxel_size_angstrom = _checked_map(folder.volume_path(number, len(classes)))
     table = folder.table_path(1) if len(classes) == 1 else folder.class_table_path(number)
-    agreed = classes[number - 1].resolution_angstrom or folder.load_params().initial_resolution_angstrom
+    resolution_angstrom = resolution_angstrom or _agreed_resolution(folder, classes[number - 1])
     return _Source(
-        folder.volume_path(number, len(classes)), volume, voxel_size_angstrom, resolution_angstrom or agreed, table,
-        len(classes),
-    )  # fmt: skip
+        folder.volume_path(number, len(classes)), volume, voxel_size_angstrom, resolution_angstrom, table, len(classes)
+    )
+
+
+def _agreed_resolution(folder: RunFolder, of_class: ClassSummary) -> float:
+    """That to which the halves of a run's map agree, in Å."""
+    if of_class.is_noise:
+        raise ParameterError(
+            f"class {of_class.number} of {folder.path} is noise: its map has no detail to go by. Choose another "
+            "class, or say with --resolution to what detail to look all the same."
+        )
+    return of_class.resolution_angstrom or folder.load_params().initial_resolution_angstrom
 
 
 def _checked_map(path: Path) -> tuple[NDArray[np.float32], float]:

@@ -157,7 +157,8 @@ class ClassSummary:
     flatness : float or None
         Least over middle mean squared extent of the map: near 1 a ball or a rod, small a disc.
     is_noise : bool
-        True where the halves of the map do not even agree at the initial resolution.
+        True where the halves of the map do not even agree at the initial resolution, or noise alone explains its images
+        better than the map does.
     halves : HalfSummary or None
         How far its half maps agree.
     symmetry : SymmetrySummary or None
