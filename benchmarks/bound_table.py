@@ -24,10 +24,9 @@ from coldstart.engine import reference
 from coldstart.engine.candidates import Candidates
 from coldstart.engine.grid_score import GridScorer
 from coldstart.engine.images import Minibatch, View
-from coldstart.engine.schedule import COARSE_RADIUS, SHIFT_PERIODS
 from coldstart.engine.search import MapSlices
 from coldstart.engine.slices import SliceTable
-from coldstart.engine.stage import Stage
+from coldstart.engine.stage import COARSE_RADIUS, SHIFT_PERIODS, Stage
 from coldstart.model.noise import background_variance
 from coldstart.model.polar import PolarPlane, polar_transform
 from coldstart.model.pose_grid import ShiftGrid, rotation_grid

@@ -30,7 +30,7 @@ from true_map import Converged, Simulated, converged, simulate
 from coldstart.compute.session import open_session
 from coldstart.engine.images import Minibatch
 from coldstart.engine.parts import grid_side
-from coldstart.engine.schedule import LEARNING, POSING, shift_grid, stages
+from coldstart.engine.stage import LEARNING, POSING, shift_grid, stages
 from coldstart.model.pose_grid import rotation_grid
 
 IMAGES, BOX_PX, PIXEL_SIZE_ANGSTROM = 300, 128, 2.0

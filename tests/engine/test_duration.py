@@ -6,7 +6,7 @@ import pytest
 
 from coldstart.compute.device import DeviceInfo
 from coldstart.engine.duration import forecast_seconds
-from coldstart.engine.schedule import plan_run
+from coldstart.engine.plan import plan_run
 from coldstart.params import AbInitioParams
 
 CPU = DeviceInfo(0, 0, 0, "cpu", "platform", "1.2", "1", "CPU", 2, 3000, 2**33, 2**31, True, 8, True, "")

@@ -13,7 +13,8 @@ from coldstart.engine.monitor import (
     map_holds,
     relative_change,
 )
-from coldstart.engine.schedule import Plan, Progress
+from coldstart.engine.plan import Plan
+from coldstart.engine.schedule import Progress
 from coldstart.engine.update import MapState, resize_maps
 from coldstart.model.fourier import radius_grid, spectrum_of, volume_of
 

@@ -1,33 +1,22 @@
 from dataclasses import replace
-from itertools import pairwise
 
 import numpy as np
 import pytest
 
+from coldstart.engine.plan import plan_run
 from coldstart.engine.recognition import NOTHING_KNOWN
-from coldstart.engine.rings import FINEST_LEVEL
 from coldstart.engine.schedule import (
-    DENSE,
     FASTEST_MARCH,
-    LEARNING,
     MARCH_FROM,
     MARCH_FULL,
-    POSING,
-    SMALL_BOX_ANGSTROM,
     WAITING_LEARNING_RATE,
     Progress,
-    Thoroughness,
     class_similarity,
-    finest_level,
     first_progress,
     learning_rate,
     minibatch_size,
     next_progress,
-    plan_run,
-    shift_grid,
-    stages,
 )
-from coldstart.model.pose_grid import COARSE_STEP_DEG
 from coldstart.params import AbInitioParams
 
 BOX_PX = 256
@@ -66,13 +55,6 @@ def test_iterations_and_image_visits_of_the_defaults(
     assert len(run) == total
     visits = sum(minibatch_size(plan, params, now, 10**6) for now in run)
     assert round(visits / 1000) == visits_thousands
-
-
-def test_radii_stay_inside_the_images():
-    plan = plan_run(AbInitioParams(max_resolution_angstrom=1.0, initial_resolution_angstrom=2.0), 64, 64 * 3.0)
-    assert plan.max_radius < 32
-    assert plan.initial_radius == plan.max_radius
-    assert plan.marching_iterations == 0
 
 
 @pytest.mark.parametrize("step", [0.04, 0.1, 1.0])
@@ -185,13 +167,6 @@ def test_the_march_does_not_wait_for_a_map_that_the_images_recognise():
         assert (after.found, after.waited, after.radius > plan.waiting_radius) == (True, waited, True)
 
 
-def test_there_is_no_waiting_where_the_march_ends_before():
-    params = AbInitioParams(initial_resolution_angstrom=35.0, max_resolution_angstrom=26.0)
-    plan = plan_run(params, BOX_PX, 300.0)
-    assert plan.waiting_iterations == 0
-    assert first_progress(plan).found
-
-
 def test_halves_that_agree_do_not_shorten_the_initial_phase():
     params = AbInitioParams(initial_iterations=12, waiting_iterations=0)
     plan = plan_run(params, BOX_PX, 300.0)
@@ -219,21 +194,6 @@ def test_minibatches():
     assert minibatch_size(plan, params, Progress(30, "marching", 10, 9.0), 10**6) == 200
     assert minibatch_size(plan, params, Progress(12, "final", 11, 9.0), 10**6) == 200
     assert minibatch_size(plan, params, Progress(99, "final", 11, 9.0), 120) == 120
-
-
-@pytest.mark.parametrize(
-    ("box_angstrom", "order", "early", "late"),
-    [(300.0, 1, 90, 1000), (300.0, 4, 90, 1000), (300.0, 8, 300, 1000), (SMALL_BOX_ANGSTROM - 1, 1, 300, 1000),
-     (SMALL_BOX_ANGSTROM, 1, 90, 1000)],
-)  # fmt: skip
-def test_early_minibatches_of_small_boxes_and_high_symmetry_are_larger(box_angstrom, order, early, late):
-    """Where the sizes are left to the run: 0 asks for that, of each by itself."""
-    plan = plan_run(AbInitioParams(initial_minibatch=0), BOX_PX, box_angstrom, order)
-    assert (plan.initial_minibatch, plan.final_minibatch) == (early, late)
-    plan = plan_run(AbInitioParams(initial_minibatch=0, final_minibatch=77), BOX_PX, box_angstrom, order)
-    assert (plan.initial_minibatch, plan.final_minibatch) == (early, 77)
-    plan = plan_run(AbInitioParams(initial_minibatch=11, final_minibatch=0), BOX_PX, box_angstrom, order)
-    assert (plan.initial_minibatch, plan.final_minibatch) == (11, late)
 
 
 def test_minibatches_of_several_classes_are_larger_where_the_program_chooses():
@@ -374,62 +334,6 @@ def test_the_learning_rate_is_high_again_while_the_march_waits_and_only_then(giv
     never = [learning_rate(plan, params, replace(now, waited=0, found=True)) for now in run]
     moving = [not now.waits for now in run]
     np.testing.assert_allclose(np.array(rates)[moving], np.array(never)[moving], rtol=1e-12)
-
-
-@pytest.mark.parametrize("care", [LEARNING, DENSE, POSING])
-@pytest.mark.parametrize("radius", [3.0, 7.6, 8.0, 12.3, 20.0, 33.3, 60.0])
-def test_the_search_is_as_fine_as_the_resolution_needs(radius, care):
-    levels = [stage for stage in stages(radius, care, 4.0) if not stage.sweep]
-    assert [stage.level for stage in levels] == list(range(len(levels)))
-    radii = [stage.radius for stage in levels]
-    assert radii == sorted(radii)
-    assert radii[-1] == radius
-    needed = len(levels) - 1
-    steps = [np.deg2rad(COARSE_STEP_DEG / 2**stage.level) for stage in levels]
-    assert steps[needed] * radius <= care.step_radians
-    assert needed == 0 or steps[needed - 1] * radius > care.step_radians
-    assert needed == finest_level(radius, care.step_radians)
-    assert [stage.limit for stage in levels] == [care.limit(stage.level) for stage in levels]
-    assert levels[-1].omitted == care.omitted_last
-    assert all(stage.omitted <= 10 * max(care.omitted, 1e-4) for stage in levels[:-1])
-
-
-@pytest.mark.parametrize(("radius", "swept"), [(5.0, []), (12.0, [1, 1]), (20.0, [2, 2]), (60.0, [2, 2])])
-def test_the_posing_pass_keeps_to_the_bound_and_sweeps_around_the_best_cells(radius, swept):
-    """Twice, at the finest level above the last whose grid turns the rings onto themselves."""
-    levels = stages(radius, POSING, 3.5)
-    assert [stage.level for stage in levels if stage.sweep] == swept
-    for before, stage in pairwise(levels):
-        assert not stage.sweep or (before.level, before.radius) == (stage.level, stage.radius)
-    assert all(stage.sigmas == (3.5 if stage.level <= FINEST_LEVEL else 0.0) for stage in levels[:-1])
-    assert not any(stage.sigmas or stage.sweep for stage in stages(radius, LEARNING, 3.5))
-
-
-def test_limits_by_level():
-    care = Thoroughness(1e-3, 1e-2, limits=(100, 40, 7))
-    assert [care.limit(level) for level in range(5)] == [100, 40, 7, 7, 7]
-    assert [stage.limit for stage in stages(60.0, care)][:3] == [100, 40, 7]
-
-
-def test_finer_detail_needs_finer_levels():
-    needed = [finest_level(radius) for radius in np.linspace(1, 80, 200)]
-    assert needed[0] == 0
-    assert (np.diff(needed) >= 0).all()
-    assert needed[-1] == int(np.ceil(np.log2(80 * np.deg2rad(COARSE_STEP_DEG) / LEARNING.step_radians)))
-
-
-def test_posing_is_the_most_thorough():
-    assert POSING.omitted <= min(LEARNING.omitted, DENSE.omitted)
-    assert POSING.omitted_last <= min(LEARNING.omitted_last, DENSE.omitted_last)
-    assert all(POSING.limit(level) >= LEARNING.limit(level) for level in range(6))
-    assert POSING.step_radians < LEARNING.step_radians
-
-
-@pytest.mark.parametrize("radius", [3.0, 8.0, 25.0])
-def test_coarse_shifts_follow_the_finest_wave_of_the_coarse_stage(radius):
-    grid = shift_grid(AbInitioParams(shift_extent=0.15), radius)
-    assert grid.extent == 0.15
-    assert 0.2 < grid.step * stages(radius, LEARNING)[0].radius < 0.5
 
 
 def test_the_march_goes_on_where_the_halves_were_not_looked_at_yet():

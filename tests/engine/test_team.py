@@ -13,8 +13,8 @@ from coldstart.engine.abinitio import abinitio
 from coldstart.engine.expectation import Blending
 from coldstart.engine.rings import ring_planes
 from coldstart.engine.sampling import ShareOfDraws
-from coldstart.engine.schedule import LEARNING, shift_grid, stages
 from coldstart.engine.share import Grid, Sight
+from coldstart.engine.stage import LEARNING, shift_grid, stages
 from coldstart.engine.team import DeviceCrew, Team, deal, devices_label
 from coldstart.engine.worker import Worker
 from coldstart.model.so3 import random_rotations

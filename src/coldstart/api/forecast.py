@@ -19,7 +19,7 @@ def forecast_run(particles: Particles, params: AbInitioParams) -> tuple[Forecast
     from coldstart.compute.device import choose_devices, set_cpu_threads
     from coldstart.engine.duration import forecast_seconds
     from coldstart.engine.forecast import forecast_memory
-    from coldstart.engine.schedule import plan_run
+    from coldstart.engine.plan import plan_run
 
     try:
         set_cpu_threads(params.threads)

@@ -130,8 +130,9 @@ def search_poses(
         If no OpenCL device fits the request, or it fails or has too little memory.
     """
     from coldstart.compute.session import open_session
+    from coldstart.engine.plan import LATE_MINIBATCH
     from coldstart.engine.posing import Poser, posing_stages
-    from coldstart.engine.schedule import LATE_MINIBATCH, shift_grid
+    from coldstart.engine.stage import shift_grid
 
     params = params or AbInitioParams()
     chosen = _chosen_rows(rows, particles, params)
@@ -206,7 +207,7 @@ def _engine_maps(volumes: NDArray[np.floating], box_px: int, radius: float) -> N
 
 def _radius(particles: Particles, resolution_angstrom: float) -> float:
     """Cycles a box, kept inside the image's Nyquist radius."""
-    from coldstart.engine.schedule import NYQUIST_MARGIN
+    from coldstart.engine.plan import NYQUIST_MARGIN
 
     if resolution_angstrom <= 0:
         raise ParameterError(f"the resolution is {resolution_angstrom:g} Å: give a positive number of Å")

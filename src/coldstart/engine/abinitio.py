@@ -35,19 +35,15 @@ from coldstart.engine.images import ImagePreparer
 from coldstart.engine.monitor import Monitor, relative_change
 from coldstart.engine.parts import RunParts, RunPoint, RunState, alone
 from coldstart.engine.schedule import (
-    DENSE,
-    LEARNING,
     Progress,
     class_similarity,
     first_progress,
     learning_rate,
     minibatch_size,
     next_progress,
-    shift_grid,
-    stages,
 )
 from coldstart.engine.share import Figures, Sight
-from coldstart.engine.stage import Stage
+from coldstart.engine.stage import DENSE, LEARNING, Stage, shift_grid, stages
 from coldstart.engine.start import (
     MEAN_CTF_SQUARED,
     NOISE_SAMPLE,
@@ -293,7 +289,7 @@ class AbInitio(RunParts):
         now, coarse = before.progress, float(found.ess_rotations.mean())
         return IterationStats(
             iteration=now.iteration + 1,
-            iterations=self.plan.iterations_from(now),
+            iterations=self.plan.iterations_if_waited(now.waited),
             phase=now.phase,
             resolution_angstrom=self.particles.box_angstrom / now.radius,
             fourier_radius=now.radius,

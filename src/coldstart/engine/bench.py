@@ -20,9 +20,8 @@ from coldstart.engine.expectation import Hypotheses
 from coldstart.engine.gradient import Gradient
 from coldstart.engine.memory import memory_rates
 from coldstart.engine.peak import MatrixProduct, device_peak_gflops, numpy_product
-from coldstart.engine.schedule import LEARNING, POSING, shift_grid, stages
 from coldstart.engine.search import MapSlices
-from coldstart.engine.stage import Stage
+from coldstart.engine.stage import LEARNING, POSING, Stage, shift_grid, stages
 from coldstart.engine.work import FLOP, KernelTime, kernel_times
 from coldstart.model.particles import ImageSource, Particles
 from coldstart.model.pose_grid import rotation_grid

@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 from coldstart.compute.session import Session
 from coldstart.engine.abinitio import AbInitio
 from coldstart.engine.parts import grid_side
-from coldstart.engine.schedule import LEARNING, shift_grid, stages
 from coldstart.engine.slices import FourierMap
+from coldstart.engine.stage import LEARNING, shift_grid, stages
 from coldstart.engine.start import MEAN_CTF_SQUARED, NOISE_SAMPLE, initial_noise, scale_to_signal, signal_power
 from coldstart.engine.update import PADDING, resize_maps
 from coldstart.errors import ParameterError

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from coldstart.compute.device import DeviceInfo
 from coldstart.engine.monitor import drift_every
-from coldstart.engine.schedule import FASTEST_MARCH, Plan, late_from
+from coldstart.engine.plan import Plan, late_from
+from coldstart.engine.schedule import FASTEST_MARCH
 from coldstart.params import AbInitioParams
 
 START_SECONDS = (5.0, 20.0)

@@ -14,11 +14,11 @@ from coldstart.engine.classes import effective_classes
 from coldstart.engine.expectation import Blending
 from coldstart.engine.gradient import Gradient
 from coldstart.engine.parts import RunParts, RunState
+from coldstart.engine.plan import Plan
 from coldstart.engine.poses import join_tables
 from coldstart.engine.posing import PosedRun, SearchTotals
-from coldstart.engine.schedule import POSING, Plan, shift_grid, stages
 from coldstart.engine.share import Figures, Grid, Part, Sight
-from coldstart.engine.stage import Stage
+from coldstart.engine.stage import POSING, Stage, shift_grid, stages
 from coldstart.model.pose_grid import rotation_grid
 from coldstart.model.state import IterationStats, PoseTable
 

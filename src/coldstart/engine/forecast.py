@@ -19,8 +19,9 @@ from coldstart.compute.dry import DrySession
 from coldstart.engine.final_pass import pass_minibatch
 from coldstart.engine.images import CACHE_BYTES, ImagePreparer
 from coldstart.engine.parts import RunParts
+from coldstart.engine.plan import plan_run
 from coldstart.engine.rings import ring_planes
-from coldstart.engine.schedule import LEARNING, POSING, finest_level, plan_run, shift_grid, stages
+from coldstart.engine.stage import LEARNING, POSING, finest_level, shift_grid, stages
 from coldstart.engine.start import NOISE_SAMPLE
 from coldstart.model.particles import Particles
 from coldstart.model.polar import PolarPlane

@@ -7,7 +7,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from coldstart.engine.schedule import Plan, Progress
+from coldstart.engine.plan import Plan
+from coldstart.engine.schedule import Progress
 from coldstart.engine.update import MapState, MapUpdater, resize_maps
 from coldstart.model.fourier import radius_grid, spectrum_of
 

@@ -16,13 +16,15 @@ from coldstart.engine.classes import ClassWatch
 from coldstart.engine.gradient import Gradient, gradient_of
 from coldstart.engine.images import ImagePreparer, mean_power
 from coldstart.engine.monitor import Monitor
+from coldstart.engine.plan import plan_run
 from coldstart.engine.recognition import NOTHING_KNOWN, Recognition
 from coldstart.engine.rings import ring_planes
 from coldstart.engine.sampling import Sampler
-from coldstart.engine.schedule import Progress, finest_level, is_late, minibatch_size, plan_run
+from coldstart.engine.schedule import Progress, is_late, minibatch_size
 from coldstart.engine.search import MapSlices
 from coldstart.engine.share import Grid, Part, Sight
 from coldstart.engine.slices import FourierMap
+from coldstart.engine.stage import finest_level
 from coldstart.engine.symmetrizer import INSERTION_PADDING, Symmetrizer
 from coldstart.engine.team import DeviceCrew, MakeCrew, Team
 from coldstart.engine.update import MapState, MapUpdater

@@ -16,11 +16,10 @@ from coldstart.engine.images import ImagePreparer, Minibatch, MinibatchLoader
 from coldstart.engine.poses import pose_table
 from coldstart.engine.rings import Rings
 from coldstart.engine.sampling import Sampler
-from coldstart.engine.schedule import POSING, stages
 from coldstart.engine.search import MapSlices, PoseSearch
 from coldstart.engine.share import Figures
 from coldstart.engine.slices import FourierMap
-from coldstart.engine.stage import Stage
+from coldstart.engine.stage import POSING, Stage, stages
 from coldstart.engine.start import NOISE_SAMPLE
 from coldstart.engine.update import PADDING, MapUpdater
 from coldstart.model.particles import ImageSource, Particles

@@ -20,10 +20,9 @@ from coldstart.engine.abinitio import AbInitio
 from coldstart.engine.candidates import Candidates
 from coldstart.engine.images import Minibatch, View
 from coldstart.engine.parts import grid_side
-from coldstart.engine.schedule import LEARNING, shift_grid, stages
 from coldstart.engine.search import MapSlices, PoseSearch
 from coldstart.engine.slices import FourierMap
-from coldstart.engine.stage import Stage
+from coldstart.engine.stage import LEARNING, Stage, shift_grid, stages
 from coldstart.engine.start import random_map
 from coldstart.engine.update import PADDING
 from coldstart.errors import KernelBuildError

@@ -13,13 +13,14 @@ from coldstart.compute.session import Session
 from coldstart.engine.expectation import map_evidence
 from coldstart.engine.gradient import Backprojector
 from coldstart.engine.images import ImagePreparer, Minibatch, MinibatchLoader
+from coldstart.engine.plan import plan_run
 from coldstart.engine.poses import pose_table
 from coldstart.engine.rings import Rings
 from coldstart.engine.sampling import Sampler, ShareOfDraws
-from coldstart.engine.schedule import finest_level, plan_run
 from coldstart.engine.search import Findings, MapSlices, PoseSearch
 from coldstart.engine.share import Evidence, Figures, Look, Part, Sight, Spread
 from coldstart.engine.slices import FourierMap
+from coldstart.engine.stage import finest_level
 from coldstart.engine.update import PADDING, sliceable
 from coldstart.errors import DeviceMemoryError
 from coldstart.model.particles import ImageSource, Particles
