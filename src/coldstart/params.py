@@ -158,7 +158,7 @@ class AbInitioParams(BaseModel):
         ge=0,
     )
     waiting_iterations: int = _field(
-        1000,
+        2000,
         "Waiting iterations",
         "Iterations, at most, that wait for the map at 1.4 times the initial radius: until the images recognise it.",
         SCHEDULE,
