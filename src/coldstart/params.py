@@ -58,9 +58,9 @@ class AbInitioParams(BaseModel):
         12.0, "Maximum resolution", "Finest detail that is used for the poses and kept in the map.", COMMON, "Å", gt=0
     )
     initial_minibatch: int = _field(
-        90,
+        0,
         "Initial minibatch size",
-        "Images in each of the first iterations; 0 chooses by box, symmetry and classes.",
+        "Images in each of the first iterations; 0 chooses: 90, half as many more for each further class.",
         COMMON,
         "images",
         zero="automatic",

@@ -63,7 +63,7 @@ PRESETS = (
         "high-symmetry",
         "High symmetry",
         "Viruses, proteasomes and other round things: to 9 Å, since their views look alike at low resolution.",
-        {"max_resolution_angstrom": 9.0, "initial_minibatch": 0},
+        {"max_resolution_angstrom": 9.0, "initial_minibatch": 300},
     ),
 )
 

@@ -1,6 +1,6 @@
 import pytest
 
-from coldstart.engine.plan import SMALL_BOX_ANGSTROM, plan_run
+from coldstart.engine.plan import plan_run
 from coldstart.engine.schedule import first_progress
 from coldstart.params import AbInitioParams
 
@@ -21,16 +21,13 @@ def test_there_is_no_waiting_where_the_march_ends_before():
     assert first_progress(plan).found
 
 
-@pytest.mark.parametrize(
-    ("box_angstrom", "order", "early", "late"),
-    [(300.0, 1, 90, 1000), (300.0, 4, 90, 1000), (300.0, 8, 300, 1000), (SMALL_BOX_ANGSTROM - 1, 1, 300, 1000),
-     (SMALL_BOX_ANGSTROM, 1, 90, 1000)],
-)  # fmt: skip
-def test_early_minibatches_of_small_boxes_and_high_symmetry_are_larger(box_angstrom, order, early, late):
-    """Where the sizes are left to the run: 0 asks for that, of each by itself."""
-    plan = plan_run(AbInitioParams(initial_minibatch=0), BOX_PX, box_angstrom, order)
-    assert (plan.initial_minibatch, plan.final_minibatch) == (early, late)
-    plan = plan_run(AbInitioParams(initial_minibatch=0, final_minibatch=77), BOX_PX, box_angstrom, order)
-    assert (plan.initial_minibatch, plan.final_minibatch) == (early, 77)
-    plan = plan_run(AbInitioParams(initial_minibatch=11, final_minibatch=0), BOX_PX, box_angstrom, order)
-    assert (plan.initial_minibatch, plan.final_minibatch) == (11, late)
+@pytest.mark.parametrize(("classes", "early", "late"), [(1, 90, 1000), (2, 135, 1500), (3, 180, 2000), (4, 225, 2500)])
+def test_sizes_that_are_left_to_the_run_follow_the_classes_each_by_itself(classes, early, late):
+    of_classes = AbInitioParams(classes=classes)
+    for given, sizes in (
+        ({}, (early, late)),
+        ({"final_minibatch": 77}, (early, 77)),
+        ({"initial_minibatch": 11}, (11, late)),
+    ):
+        plan = plan_run(of_classes.model_copy(update=given), BOX_PX, 300.0)
+        assert (plan.initial_minibatch, plan.final_minibatch) == sizes

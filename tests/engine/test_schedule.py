@@ -223,9 +223,9 @@ def test_minibatches_stay_small_until_classes_are_told_apart():
     )
     plan = plan_run(params, BOX_PX, 300.0)
     sizes = [minibatch_size(plan, params, Progress(i, "marching", 10, 9.0), 10**6) for i in (25, 44, 45)]
-    assert sizes == [90, 90, 1500]
+    assert sizes == [135, 135, 1500]
     waited = [minibatch_size(plan, params, Progress(i, "marching", 10, 9.0, 8), 10**6) for i in (45, 52, 53)]
-    assert waited == [90, 90, 1500]
+    assert waited == [135, 135, 1500]
     alike = params.model_copy(update={"class_similarity": 0.0})
     assert minibatch_size(plan, alike, Progress(25, "marching", 10, 9.0), 10**6) == 1500
 

@@ -38,7 +38,7 @@ OTHER_VALUES = AbInitioParams(
     particles_to_use=1234,
     initial_resolution_angstrom=33.123456789,
     max_resolution_angstrom=7.0005,
-    initial_minibatch=0,
+    initial_minibatch=90,
     symmetry="I3",
     class_similarity=0.0,
     all_particles=True,
@@ -102,6 +102,7 @@ def test_units_are_beside_the_numbers(form: ParameterForm) -> None:
     assert isinstance(editors["max_resolution_angstrom"], FieldEditor)
     assert editors["max_resolution_angstrom"].unit.text() == "Å"
     assert isinstance(editors["initial_minibatch"], FieldEditor)
+    form.set_values({"initial_minibatch": 90})
     assert editors["initial_minibatch"].unit.text() == "images"
 
 

@@ -20,14 +20,9 @@ ROUNDING = 1e-9
 WAITING_RADIUS = 1.4
 """Times the initial radius: there the march waits, since with finer detail an image says more of its pose."""
 
-EARLY_MINIBATCH, LARGE_EARLY_MINIBATCH = 90, 300
-"""Early minibatches where they are chosen automatically; large ones for small boxes and high symmetry."""
-
-LATE_MINIBATCH = 1000
-"""Late ones: an iteration has to make the slices of all views, which takes as long as some hundred images do."""
-
-SMALL_BOX_ANGSTROM = 220.0
-"""Boxes below this take large early minibatches."""
+EARLY_MINIBATCH, LATE_MINIBATCH = 90, 1000
+"""Minibatches of one class where they are chosen automatically. Late ones are large because an iteration has to make
+the slices of all views, which takes as long as some hundred images do."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,11 +87,7 @@ def plan_run(
     max_radius = min(box_angstrom / params.max_resolution_angstrom, highest)
     initial_radius = min(box_angstrom / params.initial_resolution_angstrom, max_radius)
     waits = WAITING_RADIUS * initial_radius < max_radius and params.waiting_iterations > 0
-    large = box_angstrom < SMALL_BOX_ANGSTROM or symmetry_order > 4
-    early, late = (
-        size * (params.classes + 1) // 2
-        for size in (LARGE_EARLY_MINIBATCH if large else EARLY_MINIBATCH, LATE_MINIBATCH)
-    )
+    early, late = (size * (params.classes + 1) // 2 for size in (EARLY_MINIBATCH, LATE_MINIBATCH))
     early, late = params.initial_minibatch or early, params.final_minibatch or late
     plan = Plan(
         initial_radius, max_radius, params.initial_iterations, 0, params.final_iterations,
