@@ -58,7 +58,7 @@ def both(unbroken: Any, params: AbInitioParams, tmp_path_factory: pytest.TempPat
         seen.append((start, snapshot.stats.iteration))
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("coldstart.model.starts.LEAST_SHORTFALL", 1e9)
+        patch.setattr("coldstart.model.starts.SHORTFALL_WHERE_JUDGED", 1e9)
         return Runs(output, run_starts(unbroken.particles, output, params, 2, on_iteration=see), seen)
 
 
@@ -108,7 +108,7 @@ def test_a_start_that_falls_behind_is_left(
     unbroken: Any, params: AbInitioParams, beside: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("coldstart.model.starts.CLEARLY", 0.0)
-    monkeypatch.setattr("coldstart.model.starts.LEAST_SHORTFALL", 0.0)
+    monkeypatch.setattr("coldstart.model.starts.SHORTFALL_WHERE_JUDGED", 0.0)
     output = beside / "out"
     record = run_starts(unbroken.particles, output, params, 2)
     assert sorted(start.status for start in record.starts) == ["completed", "left"]
@@ -143,7 +143,7 @@ def test_starts_that_waited_in_vain_are_left_or_go_on(
 
     seen.clear()
     monkeypatch.setattr("coldstart.api.starts.not_given_up", list)
-    monkeypatch.setattr("coldstart.model.starts.LEAST_SHORTFALL", 1e9)
+    monkeypatch.setattr("coldstart.model.starts.SHORTFALL_WHERE_JUDGED", 1e9)
     record = resume_runs(beside / "out", on_iteration=see)
     assert [start.status for start in record.starts] == ["completed", "completed"]
     assert {start for start, _ in seen} == {1}
@@ -153,7 +153,7 @@ def test_starts_that_waited_in_vain_are_left_or_go_on(
 def test_after_a_stop_the_promising_starts_end_with_what_they_have(
     unbroken: Any, params: AbInitioParams, beside: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("coldstart.model.starts.LEAST_SHORTFALL", 1e9)
+    monkeypatch.setattr("coldstart.model.starts.SHORTFALL_WHERE_JUDGED", 1e9)
     seen = list[int]()
     record = run_starts(
         unbroken.particles, beside / "out", params, 3,
@@ -180,7 +180,7 @@ def test_a_race_that_was_left_goes_on(both: Runs, unbroken: Any, params: AbIniti
         seen.append(start)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("coldstart.model.starts.LEAST_SHORTFALL", 1e9)
+        patch.setattr("coldstart.model.starts.SHORTFALL_WHERE_JUDGED", 1e9)
         for last in (0, 1):
             leave = {
                 "on_iteration": see,

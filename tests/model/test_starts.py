@@ -63,8 +63,8 @@ def test_a_start_that_never_waited_is_compared_where_the_others_wait():
     assert not_given_up({0: straight, 1: waited(20.0)}) == [0]
 
 
-@pytest.mark.parametrize(("worse", "left"), [(33.9, False), (32.5, False), (31.0, True)])
-def test_a_start_is_behind_by_more_than_chance_and_a_twentieth(worse, left):
+@pytest.mark.parametrize(("worse", "left"), [(33.9, False), (31.0, False), (28.0, True)])
+def test_a_start_is_behind_by_more_than_chance_and_a_seventh(worse, left):
     assert not_behind({0: recognised(11.0, 34.0), 3: recognised(11.0, worse)}) == [0, *([] if left else [3])]
 
 

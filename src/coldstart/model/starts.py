@@ -16,8 +16,9 @@ CLEARLY = 4.0
 WAITED_ITERATIONS = 5
 """Iterations, the last at the resolution at which the march waits, by which starts are compared there."""
 
-LEAST_SHORTFALL = 0.05
-"""And at least such a share of the best evidence: equally good starts differ by chance."""
+SHORTFALL_WHERE_WAITED, SHORTFALL_WHERE_JUDGED = 0.05, 0.15
+"""And at least such a share of the best evidence: equally good starts differ by chance. At the maximum resolution, of
+few noisy images, they do so by a tenth; wrong maps fall far short."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,10 +46,10 @@ class Evidence:
         spread = float(np.std(values, ddof=1)) if len(values) > 1 else 0.0
         return cls(float(np.mean(values)), spread / float(np.sqrt(len(values))))
 
-    def is_behind(self, best: "Evidence") -> bool:
-        """Whether it clearly falls short of that of the best start."""
+    def is_behind(self, best: "Evidence", shortfall: float) -> bool:
+        """Whether it clearly falls short of that of the best start, by this share of it at least."""
         clearly = CLEARLY * float(np.hypot(self.error, best.error))
-        return best.mean - self.mean > max(clearly, LEAST_SHORTFALL * abs(best.mean))
+        return best.mean - self.mean > max(clearly, shortfall * abs(best.mean))
 
 
 def not_given_up(starts: Mapping[int, Sequence[IterationStats]]) -> list[int]:
@@ -63,7 +64,7 @@ def not_given_up(starts: Mapping[int, Sequence[IterationStats]]) -> list[int]:
     def is_given_up(rows: Sequence[IterationStats]) -> bool:
         radius = rows[-1].fourier_radius
         best = max((Evidence.where_waited(other, radius) for other in others), key=lambda found: found.mean)
-        return Evidence.where_waited(rows, radius).is_behind(best)
+        return Evidence.where_waited(rows, radius).is_behind(best, SHORTFALL_WHERE_WAITED)
 
     return [number for number, rows in starts.items() if number not in in_vain or not (others and is_given_up(rows))]
 
@@ -71,8 +72,10 @@ def not_given_up(starts: Mapping[int, Sequence[IterationStats]]) -> list[int]:
 def not_behind(starts: Mapping[int, Sequence[IterationStats]]) -> list[int]:
     """Numbers of the starts that, where they are judged, are not clearly behind the best one."""
     evidence = {number: Evidence.of(rows) for number, rows in starts.items()}
-    best = max(evidence.values(), key=lambda found: found.mean, default=None)
-    return [number for number, found in evidence.items() if best is not None and not found.is_behind(best)]
+    if not evidence:
+        return []
+    best = max(evidence.values(), key=lambda found: found.mean)
+    return [number for number, found in evidence.items() if not found.is_behind(best, SHORTFALL_WHERE_JUDGED)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,7 +178,7 @@ def verdict(
     everyone = "Both starts agree" if count == 2 else f"All {count} starts agree"
     who = everyone if agreeing == count else f"{agreeing} of {count} starts agree"
     rivals = [own for number, own in judged.items() if number not in left_alike]
-    behind = [own.mean for own in rivals if own.is_behind(judged[best])]
+    behind = [own.mean for own in rivals if own.is_behind(judged[best], SHORTFALL_WHERE_JUDGED)]
     text = f"{who} to {resolution_angstrom:.0f} Å.{others}"
     if behind:
         ahead = judged[best].mean - max(behind)
