@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import subprocess
 import sys
 from pathlib import Path
 
@@ -46,23 +45,13 @@ def main() -> None:
     results = run_sets.load_results(out / "results.json", options.extra)
     done = {run["set"] for run in results["runs"]}
     for name in options.only:
-        simulate(out / "sets" / name, *CONDITIONS[name])
+        model, stack = CONDITIONS[name]
+        run_sets.simulate(out / "sets" / name, model, stack.split())
         if name not in done:
             benchmark = run_sets.SHARED / "benchmark"
             results["runs"].append(run_sets.measure(out, benchmark, name, 0, options.extra, maps_only=True))
             (out / "results.json").write_text(json.dumps(results, indent=2) + "\n", encoding="utf-8")
     print(run_sets.markdown_table(results["runs"]))
-
-
-def simulate(folder: Path, model: str, options: str) -> None:
-    """A stack of a molecule with coloured noise, if it is not there yet."""
-    if (folder / "truth.star").exists():
-        return
-    data = run_sets.SHARED / "data"
-    table = data / "ctf" / "empiar10028_ctf.npz"
-    command: list[str | Path] = [sys.executable, run_sets.SHARED / "benchmark" / "simulate.py", folder]
-    command += ["--map", data / "models" / f"{model}.npz", "--coloured"]
-    subprocess.run(command + [word.format(table=table) for word in options.split()], check=True)
 
 
 def _options() -> argparse.Namespace:

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import subprocess
 import sys
 from pathlib import Path
 
@@ -26,7 +25,7 @@ STACKS = {
 }
 """Model and options of the simulator for each molecule."""
 
-STACK = "--n 5000 --box 64 --coloured"
+STACK = "--ctf-table {table} --n 5000 --box 64"
 
 
 def main() -> None:
@@ -38,7 +37,8 @@ def main() -> None:
     done = {(run["set"], run["seed"]) for run in results["runs"]}
     for snr in options.snr:
         name = f"{options.molecule}-snr-{1000 * snr:03.0f}"
-        simulate(out / "sets" / name, options.molecule, snr)
+        model, its_options = STACKS[options.molecule]
+        run_sets.simulate(out / "sets" / name, model, f"{STACK} {its_options} --snr {snr:g}".split())
         for seed in options.seeds:
             if (name, seed) not in done:
                 results["runs"].append(run_sets.measure(out, benchmark, name, seed, options.extra, maps_only=True))
@@ -49,18 +49,6 @@ def main() -> None:
             run_sets.markdown_table(mine),
             f"\nsignal-to-noise ratio {snr:g}: {found} of {len(mine)} starts found the map\n",
         )
-
-
-def simulate(folder: Path, molecule: str, snr: float) -> None:
-    """A stack of a molecule at this ratio, if it is not there yet."""
-    if (folder / "truth.star").exists():
-        return
-    data, (model, its_options) = run_sets.SHARED / "data", STACKS[molecule]
-    models = ["--map", data / "models" / f"{model}.npz", "--ctf-table", data / "ctf" / "empiar10028_ctf.npz"]
-    simulator = run_sets.SHARED / "benchmark" / "simulate.py"
-    stack = [*STACK.split(), *its_options.split(), "--snr", f"{snr:g}"]
-    command: list[str | Path] = [sys.executable, simulator, folder, *models, *stack]
-    subprocess.run(command, check=True)
 
 
 def _options() -> argparse.Namespace:

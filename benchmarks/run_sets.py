@@ -81,6 +81,17 @@ def load_results(path: Path, extra: list[str]) -> dict[str, Any]:
     return results
 
 
+def simulate(folder: Path, model: str, options: list[str]) -> None:
+    """A stack with coloured noise, if it is not there yet; {table} in its options stands for that of real CTFs."""
+    if (folder / "truth.star").exists():
+        return
+    data = SHARED / "data"
+    table = data / "ctf" / "empiar10028_ctf.npz"
+    command: list[str | Path] = [sys.executable, SHARED / "benchmark" / "simulate.py", folder, "--coloured"]
+    command += ["--map", data / "models" / f"{model}.npz"]
+    subprocess.run(command + [word.format(table=table) for word in options], check=True)
+
+
 def measure(out: Path, benchmark: Path, name: str, seed: int, extra: list[str], *, maps_only: bool) -> dict[str, Any]:
     """Run coldstart on a set, and judge what it gives."""
     truth, run = out / "sets" / name, out / "runs" / f"{name}-{seed}"
