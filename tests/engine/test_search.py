@@ -249,6 +249,20 @@ def test_stages_count_what_they_did(rng, twenty):
     assert refined[-1].kept == len(found.image)
 
 
+def test_nothing_is_sampled_before_a_sweep(rng, twenty):
+    """It looks around the most probable poses: the same ones whatever is drawn, though the limit acts there too."""
+    _, searched = twenty
+    turn = random_rotations(rng, 1)[0]
+    levels = (Stage(0, 8.0, 1e-3, 6), Stage(0, 8.0, 1e-3, 6, sweep=True), Stage(1, 10.0, 1e-3, 6))
+    cut, *drawn = (searched.run(np.arange(6), turn, levels, 1000.0, seed=seed) for seed in (None, 1, 2))
+    for found in drawn:
+        assert found.limited.all()
+        assert found.stages[:2] == cut.stages[:2]
+        assert found.stages[2].candidates == cut.stages[2].candidates
+    lists = [list(zip(found.image, found.rotation, found.shift, strict=True)) for found in (cut, *drawn)]
+    assert lists[0] != lists[1] != lists[2]
+
+
 def test_a_search_for_the_best_pose_keeps_the_most_probable_ones(rng, twenty):
     """Not a sample of them: at most as many as the limit, always the same, and the best of all among them."""
     _, searched = twenty

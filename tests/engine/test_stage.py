@@ -22,7 +22,8 @@ def test_the_search_is_as_fine_as_the_resolution_needs(radius, care):
     assert steps[needed] * radius <= care.step_radians
     assert needed == 0 or steps[needed - 1] * radius > care.step_radians
     assert needed == finest_level(radius, care.step_radians)
-    assert [stage.limit for stage in levels] == [care.limit(stage.level) for stage in levels]
+    assert [stage.limit for stage in levels[:-1]] == [care.limit(stage.level) for stage in levels[:-1]]
+    assert levels[-1].limit == (32 if care is POSING else care.limit(needed))
     assert levels[-1].omitted == care.omitted_last
     assert all(stage.omitted <= 10 * max(care.omitted, 1e-4) for stage in levels[:-1])
 

@@ -268,7 +268,7 @@ class _Measurement:
     def _minibatch(self, rows: NDArray[np.int64], slices: MapSlices, number: int) -> Gradient:
         job, launches = self.job, required_profile(self.job.session.profile).launches
         shifts = shift_grid(job.params, self.radius)
-        rng = job.sampler.search(number) if self.kind == "learning" else None
+        rng = job.sampler.search(number)
         with self._timed("load"):
             batch = job.loader.load(rows, self.subject.noise_variance)
         first, began = len(launches), time.perf_counter()

@@ -25,21 +25,27 @@ from coldstart.model.state import IterationStats, PoseTable
 
 @dataclass(frozen=True, slots=True)
 class _Pass:
-    """What all minibatches of the pass share."""
+    """What all minibatches of the pass share, and the number of the first among the run's iterations."""
 
     parts: RunParts
     sight: Sight
     blending: Blending
     pause: Callable[[], None]
+    iteration: int
 
     def steps(self, rows: NDArray[np.int64], grid: Grid | None, *, used: bool) -> Iterator[Part]:
-        """Steps of these particles in two minibatches at least, so that there are halves to compare."""
+        """Steps of these particles in two minibatches at least, so that there are halves to compare.
+
+        Where a posterior is too broad to follow whole, it is sampled for the maps' sake, and cut where only the best
+        pose is asked for.
+        """
         if not len(rows):
             return
         team, size = self.parts.team, pass_minibatch(self.parts.plan, len(rows))
         batches = np.array_split(rows, -(-len(rows) // size))
-        for batch, following in zip_longest(batches, batches[1:], fillvalue=rows[:0]):
-            yield team.maximise(team.expect(self.sight, batch, following, None, self.blending), grid, used=used)
+        for number, (batch, following) in enumerate(zip_longest(batches, batches[1:], fillvalue=rows[:0])):
+            draw = None if grid is None else self.iteration + number
+            yield team.maximise(team.expect(self.sight, batch, following, draw, self.blending), grid, used=used)
             self.pause()
 
 
@@ -63,7 +69,7 @@ def pose_all(parts: RunParts, state: RunState, last: IterationStats, pause: Call
     radius = last.fourier_radius
     shifts, levels = shift_grid(parts.params, radius), stages(radius, POSING, parts.params.bound_sigmas)
     sight = Sight(state.map.volume, np.eye(3), shifts, levels, state.noise.variance)
-    particles = _Pass(parts, sight, state.classes.settled(), pause)
+    particles = _Pass(parts, sight, state.classes.settled(), pause, last.iteration)
     symmetric = parts.group.order > 1
     updater = parts.updater(radius, symmetric=symmetric)
     halves = [Gradient.zero(parts.params.classes, updater.side, parts.rings.plane.rings) for _ in range(2)]

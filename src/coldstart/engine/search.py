@@ -188,8 +188,8 @@ class PoseSearch:
         stages : tuple of Stage
             From level 0 on; a stage has the level of the one before and a larger radius, or the next level.
         rng : Uniform or None
-            Draws the sample where a posterior is too broad to follow whole. None keeps the most probable poses alone,
-            for a search that wants the best one.
+            Draws the sample where a posterior is too broad to follow whole, once there is no sweep to come. None keeps
+            the most probable poses alone, for a search that wants the best one.
         apart : bool
             Whether every class is followed by itself.
         """
@@ -200,7 +200,7 @@ class PoseSearch:
         log_sums = self.score_coarse(batch, coarse, slices.tables[0], stages[0].radius)
         grid = _Grid(batch, coarse, log_sums, slices, shifts, groups, rng)
         found, view = self._descend(grid, stages, tally)
-        if rng is None and stages[0].sigmas > 0.0:
+        if stages[0].sigmas > 0.0:
             for again in unexplained(found, self.bound.slice_power(slices.tables[-1]), stages[0].sigmas):
                 looked = _Tally(len(batch))
                 wider, view = self._descend(grid, (widened(stages[0]), *stages[1:]), looked, again)
@@ -262,13 +262,13 @@ class PoseSearch:
     ) -> tuple[Found, View]:
         """From the scores of the coarse grid down to the last stage; of the wanted images alone, if these are given."""
         batch, slices, shifts = grid.batch, grid.slices, grid.shifts
-        found = self._coarse(grid, stages[0], tally, wanted)
+        found = self._coarse(grid, stages, tally, wanted)
         inner = 0.0
-        for stage, following in zip_longest(stages, stages[1:]):
+        for number, (stage, following) in enumerate(zip_longest(stages, stages[1:]), 1):
             view = self._view(batch, stage, shifts, stages)
             self.score(found, view, slices, inner, stage.radius)
             window = self._window(view, slices, stage)
-            survey = self._lists.survey(found, stage.rule, window, self._offset(grid))
+            survey = self._lists.survey(found, stage.rule, window, self._offset(grid, stages[number:]))
             statistics = self._statistics(survey, len(batch))
             products = found.hypotheses * (self._points(stage.radius, stage.level) - self._points(inner, stage.level))
             candidates, inner = found.hypotheses, stage.radius
@@ -278,11 +278,14 @@ class PoseSearch:
                 inner = 0.0
         return self._downloaded(found, statistics, slices, view.phase.shape[0]), view
 
-    def _coarse(self, grid: _Grid, first: Stage, tally: _Tally, wanted: NDArray[np.bool_] | None) -> Candidates:
+    def _coarse(
+        self, grid: _Grid, stages: tuple[Stage, ...], tally: _Tally, wanted: NDArray[np.bool_] | None
+    ) -> Candidates:
         """Every shift of the coarse rotations that survive."""
+        first = stages[0]
         images, shifts = len(grid.batch), len(grid.shifts.coarse)
         window = self._window(grid.view, grid.slices, first)
-        survey = self._lists.survey_rotations(grid.log_sums, first.rule, window, self._offset(grid), wanted)
+        survey = self._lists.survey_rotations(grid.log_sums, first.rule, window, self._offset(grid, stages), wanted)
         found = self._lists.rotations(grid.log_sums, survey, shifts)
         poses = images * grid.slices.volume.classes * len(rotation_grid(0)) * shifts if wanted is None else 0
         statistics = self._statistics(survey, images)
@@ -302,9 +305,13 @@ class PoseSearch:
             return self._lists.neighbours(survivors, shifts, classes), survivors.hypotheses
         return survivors, survivors.hypotheses
 
-    def _offset(self, grid: _Grid) -> DeviceArray:
-        """New ones for every survey: a list that is sampled twice from one offset would be sampled with a bias."""
-        return self._session.upload("offset", sample_offsets(len(grid.batch) * grid.groups, grid.rng))
+    def _offset(self, grid: _Grid, following: tuple[Stage, ...]) -> DeviceArray:
+        """New ones for every survey: a list that is sampled twice from one offset would be sampled with a bias.
+
+        A sweep looks around the best poses, and takes them all as of equal worth: before it, nothing is sampled.
+        """
+        rng = None if any(stage.sweep for stage in following) else grid.rng
+        return self._session.upload("offset", sample_offsets(len(grid.batch) * grid.groups, rng))
 
     def _view(self, batch: Minibatch, stage: Stage, shifts: ShiftGrid, stages: tuple[Stage, ...]) -> View:
         return self._loader.view(batch, stage.level, shifts, of_cells=stage.level < stages[-1].level)

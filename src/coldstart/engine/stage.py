@@ -67,6 +67,8 @@ class Thoroughness:
         Mass that the M-step may do without.
     limits : tuple of int
         Most hypotheses that an image keeps at each level; the last entry goes for all further ones.
+    limit_last : int or None
+        Most that the M-step takes of it; as at the last level where it is None.
     step_radians : float
         The last level is the first whose angular step d has d R <= step_radians at radius R. At 2 the edge of a
         particle of half the box moves by half a period of the finest wave in a step.
@@ -78,6 +80,7 @@ class Thoroughness:
     omitted: float
     omitted_last: float
     limits: tuple[int, ...]
+    limit_last: int | None = None
     step_radians: float = 2.1
     bounded: bool = False
 
@@ -88,7 +91,9 @@ class Thoroughness:
 
 LEARNING = Thoroughness(omitted=1e-3, omitted_last=0.03, limits=(16,))
 DENSE = Thoroughness(omitted=1e-2, omitted_last=0.03, limits=(64,))
-POSING = Thoroughness(omitted=1e-6, omitted_last=0.01, limits=(128, 48, 16), step_radians=1.0, bounded=True)
+POSING = Thoroughness(
+    omitted=1e-6, omitted_last=0.01, limits=(128, 48, 16), limit_last=32, step_radians=1.0, bounded=True
+)
 SWEEPS = 2
 """How often the poses around the best ones are looked at: the best one may be two steps from what is left of it."""
 
@@ -130,4 +135,4 @@ def stages(radius: float, care: Thoroughness, sigmas: float = 0.0) -> tuple[Stag
     if care.bounded and swept > 0:
         seeds = replace(steps[swept], omitted=SEED_OMITTED)
         steps[swept : swept + 1] = [seeds, *SWEEPS * [replace(steps[swept], sweep=True)]]
-    return (*steps, Stage(finest, radius, care.omitted_last, care.limit(finest)))
+    return (*steps, Stage(finest, radius, care.omitted_last, care.limit_last or care.limit(finest)))
