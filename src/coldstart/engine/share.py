@@ -62,8 +62,8 @@ class Look:
     following : (f,) int64
         Particles to be read ahead.
     search : int or None
-        Number of the iteration, whose random numbers draw the samples of broad posteriors; None for a search that
-        wants the best poses.
+        Number of the iteration, or one that follows on it for a minibatch of the final pass, whose random numbers draw
+        the samples of broad posteriors; None for a search that wants the best poses alone.
     apart : bool
         Whether the classes are followed apart.
     """

@@ -111,12 +111,13 @@ class IterationStats:
     image_visits : int
         Images seen since the start, repeats counted.
     sampled_fraction : float
-        Share of images whose posterior was too broad to follow whole, and was sampled.
+        Share of images whose posterior was too broad to follow whole, and was sampled, in an iteration; 0 for the
+        posing pass, of which `limited_fraction` tells.
     seconds : float
         Wall seconds of this iteration.
     limited_fraction : float
-        Share of images for which the search's limit acted: a sample, or in the posing pass the most probable poses,
-        stand for all.
+        Share of images for which the search's limit acted: a sample stands for all, or, in the first stages of the
+        posing pass, the most probable poses.
     evaluated_fraction : float
         Coefficient products of the search over those of an exhaustive one on its finest grid.
     stages : tuple of StageCount
