@@ -24,7 +24,7 @@ test: $(VENV)/.installed-test $(VENV)/.installed-docs
 	$(VENV)/bin/lint-imports
 	NO_MKDOCS_2_WARNING=1 $(PYTHON) -m mkdocs build --quiet --strict
 	$(PYTHON) -m portability kernels --quick --on 'PoCL, pip' Oclgrind
-	$(PYTHON) -m pytest -n 2 --dist loadfile $(PYTEST_ARGS)
+	OPENBLAS_NUM_THREADS=1 $(PYTHON) -m pytest -n 2 --dist loadfile $(PYTEST_ARGS)
 
 # Debian's part is in portability/packages.txt; what is missing is said in the tables.
 portability: $(VENV)/.installed-test $(INTEL)/.installed

@@ -8,17 +8,15 @@ rest.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
-from itertools import combinations
+from functools import lru_cache, partial
 
 import numpy as np
 import scipy.fft
 from numpy.typing import NDArray
-from scipy.optimize import minimize
 from scipy.spatial.transform import Rotation
 
-from coldstart.model.fourier import resize_spectrum, spectrum_of, volume_of
 from coldstart.model.hand import flip_map, mirror_matrix
+from coldstart.model.rigid_fit import climb
 from coldstart.model.sampled_spectrum import Ball, MapSpectrum, ball_of
 
 FloatArray = NDArray[np.float64]
@@ -64,7 +62,7 @@ def align_maps(moving: NDArray[np.floating], fixed: NDArray[np.floating]) -> Pla
     box = fixed.shape[0]
     middle, finest = (max(_COARSE_RADIUS, min(most, box // part)) for most, part in ((10, 4), (16, 3)))
     stages = ((_COARSE_RADIUS, _KEPT), (middle, 2), (finest, 1))
-    return _best_placement(_Moving(moving, finest, _COARSE_RADIUS), MapSpectrum(fixed, finest), stages)
+    return _best_placement(_Moving(moving, finest, _COARSE_RADIUS), _targets(fixed, stages), stages)
 
 
 _STILL = np.eye(3)[None]
@@ -119,13 +117,13 @@ def class_similarity_matrix(volumes: NDArray[np.floating], radius: float) -> Flo
     similarity = np.eye(len(volumes))
     finest = max(1, min(int(radius), (volumes.shape[-1] - 1) // 2))
     coarse = min(_COARSE_RADIUS, finest)
+    stages = ((coarse, _KEPT), (finest, 1))
     filled = [index for index, volume in enumerate(volumes) if np.ptp(volume) > 0.0]
-    small = {index: _resized(volumes[index], 2 * finest + 2) for index in filled}
-    fixed = {index: MapSpectrum(volume, finest) for index, volume in small.items()}
-    moving = {index: _Moving(small[index], finest, coarse) for index in filled[:-1]}
-    for i, j in combinations(filled, 2):
-        placement = _best_placement(moving[i], fixed[j], ((coarse, _KEPT), (finest, 1)))
-        similarity[i, j] = similarity[j, i] = placement.score
+    fixed = {index: _targets(volumes[index], stages) for index in filled[1:]}
+    for place, i in enumerate(filled[:-1]):
+        moving = _Moving(volumes[i], finest, coarse)
+        for j in filled[place + 1 :]:
+            similarity[i, j] = similarity[j, i] = _best_placement(moving, fixed[j], stages).score
     return similarity
 
 
@@ -138,40 +136,47 @@ class _Target:
         points = self.ball.points @ mirror_matrix(MIRROR_AXIS) if mirrored else self.ball.points
         self.values = self.ball.flatten(fixed(points))
 
-    def score(self, moving: MapSpectrum, rotation: FloatArray, shift_voxels: FloatArray) -> float:
-        values = self.ball.flatten(moving.placed(self.ball.points, rotation, shift_voxels))
-        return float(np.mean((values.conj() * self.values).real))
+    def scores(self, moving: MapSpectrum, rotations: FloatArray, shifts_voxels: FloatArray) -> FloatArray:
+        """Of placements (S, 3, 3), (S, 3)."""
+        values = self.ball.flatten(moving.placed(self.ball.points, rotations, shifts_voxels))
+        return np.asarray(np.mean((values.conj() * self.values).real, axis=-1))
 
 
 class _Moving:
     """The moving map, and its flattened coefficients (R, M) complex64 under every rotation of the coarse grid."""
 
     def __init__(self, volume: NDArray[np.floating], finest_radius: int, coarse_radius: int) -> None:
-        self.spectrum = MapSpectrum(volume, finest_radius)
+        self.spectrum = MapSpectrum(volume, finest_radius, quick=True)
         ball, rotations = ball_of(coarse_radius), _rotation_grid(_COARSE_STEP_DEG)
         self.coarse = np.concatenate(
             [self._turned(ball, rotations[start : start + _CHUNK]) for start in range(0, len(rotations), _CHUNK)]
         )
 
     def _turned(self, ball: Ball, rotations: FloatArray) -> NDArray[np.complex64]:
-        values = self.spectrum((ball.points @ rotations).reshape(-1, 3)).reshape(len(rotations), -1)
-        return ball.flatten(values).astype(np.complex64)
+        return ball.flatten(self.spectrum(ball.points @ rotations)).astype(np.complex64)
 
 
-def _best_placement(moving: _Moving, fixed: MapSpectrum, stages: Sequence[Stage]) -> Placement:
+def _targets(fixed: NDArray[np.floating], stages: Sequence[Stage]) -> tuple[Sequence[_Target], Sequence[_Target]]:
+    """The fixed map at each stage, of either hand: it is mirrored, so that the coarse grid serves both."""
+    spectrum = MapSpectrum(fixed, stages[-1][0], quick=True)
+    as_is, mirrored = ([_Target(spectrum, radius, hand) for radius, _ in stages] for hand in (False, True))
+    return as_is, mirrored
+
+
+def _best_placement(
+    moving: _Moving, fixed: tuple[Sequence[_Target], Sequence[_Target]], stages: Sequence[Stage]
+) -> Placement:
     """The best placement of either hand, refined in stages."""
-    # Mirroring the fixed map instead of the moving one, the coarse grid serves both hands.
-    hands = (_place_hand(moving, fixed, stages, mirrored) for mirrored in (False, True))
+    hands = (_place_hand(moving, targets, stages) for targets in fixed)
     return max(hands, key=lambda placement: placement.score)
 
 
-def _place_hand(moving: _Moving, fixed: MapSpectrum, stages: Sequence[Stage], mirrored: bool) -> Placement:
-    found = _coarse_search(moving, _Target(fixed, stages[0][0], mirrored))
-    for radius, kept in stages:
-        target = _Target(fixed, radius, mirrored)
+def _place_hand(moving: _Moving, targets: Sequence[_Target], stages: Sequence[Stage]) -> Placement:
+    found = _coarse_search(moving, targets[0])
+    for target, (_, kept) in zip(targets, stages, strict=True):
         refined = [_refine(moving.spectrum, target, start) for start in found[:kept]]
         found = sorted(refined, key=lambda placement: -placement.score)
-    return _mirrored_back(found[0]) if mirrored else found[0]
+    return _mirrored_back(found[0]) if found[0].mirrored else found[0]
 
 
 def _mirrored_back(found: Placement) -> Placement:
@@ -204,20 +209,8 @@ def _best_shifts(turned: NDArray[np.complex64], target: _Target) -> tuple[NDArra
 
 def _refine(moving: MapSpectrum, target: _Target, start: Placement) -> Placement:
     """The nearest local best of a placement."""
-
-    def moved(step: FloatArray) -> tuple[FloatArray, FloatArray]:
-        # One unit of the step is about as much change for an angle as it is for a shift.
-        return Rotation.from_rotvec(0.1 * step[:3]).as_matrix() @ start.rotation, start.shift_voxels + step[3:]
-
-    def cost(step: FloatArray) -> float:
-        return -target.score(moving, *moved(step))
-
-    best = minimize(cost, np.zeros(6), method="L-BFGS-B", options={"eps": 1e-4, "ftol": 1e-5})
-    return Placement(*moved(best.x), start.mirrored, -float(best.fun))
-
-
-def _resized(volume: NDArray[np.floating], side: int) -> NDArray[np.float32]:
-    return volume_of(resize_spectrum(spectrum_of(volume), side))
+    rotation, shift, score = climb(partial(target.scores, moving), start.rotation, start.shift_voxels)
+    return Placement(rotation, shift, start.mirrored, score)
 
 
 @lru_cache(maxsize=4)

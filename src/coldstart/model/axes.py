@@ -5,15 +5,14 @@ resolution; the best few are refined together with the shift. The score is the c
 itself under the operators, every shell scaled to the same power.
 """
 
-from dataclasses import replace
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import minimize
-from scipy.spatial.transform import Rotation
 
 from coldstart.model.alignment import Placement
 from coldstart.model.pose_grid import rotation_grid
+from coldstart.model.rigid_fit import climb
 from coldstart.model.sampled_spectrum import MapSpectrum, ball_of
 from coldstart.model.symmetry import PointGroup
 
@@ -22,6 +21,7 @@ _HIGH_ORDER = 12
 # Operators that are tried; the outcome is scored with all.
 _FEW = 6
 _KEPT = 4
+_CHUNK = 64
 
 
 def find_axes(volume: NDArray[np.floating], group: PointGroup, radius: float) -> Placement:
@@ -40,16 +40,15 @@ def find_axes(volume: NDArray[np.floating], group: PointGroup, radius: float) ->
         Never mirrored. Its score is 1 for a map of that symmetry, and near 0 for one that has none of it.
     """
     finest = max(1, min(int(radius), (volume.shape[0] - 1) // 2))
-    spectrum = MapSpectrum(volume, finest)
+    spectrum = MapSpectrum(volume, finest, quick=True)
     coarse = min(6 if group.order >= _HIGH_ORDER else 4, finest)
     few = group.operators[1 :: -(-(group.order - 1) // _FEW)]
     starts = _rotations_modulo(group)
-    scores = [_score(spectrum, coarse, few, rotation, np.zeros(3)) for rotation in starts]
-    best = np.argsort(scores)[::-1][:_KEPT]
-    refined = [_refine(spectrum, finest, few, starts[at]) for at in best]
-    placed = max(refined, key=lambda placement: placement.score)
-    own = _score(spectrum, finest, group.operators[1:], placed.rotation, placed.shift_voxels)
-    return replace(placed, score=own)
+    best = np.argsort(-_coarse_scores(spectrum, coarse, few, starts))[:_KEPT]
+    refined = [climb(partial(_scores, spectrum, finest, few), starts[at], np.zeros(3)) for at in best]
+    rotation, shift, _ = max(refined, key=lambda found: found[2])
+    (score,) = _scores(spectrum, finest, group.operators[1:], rotation[None], shift[None])
+    return Placement(rotation, shift, False, float(score))
 
 
 def _rotations_modulo(group: PointGroup) -> NDArray[np.float64]:
@@ -63,29 +62,21 @@ def _rotations_modulo(group: PointGroup) -> NDArray[np.float64]:
     return np.asarray(rotations[traces[0] >= traces.max(axis=0) - 1e-9]) if step == 1 else rotations
 
 
-def _score(
-    spectrum: MapSpectrum, radius: int, operators: NDArray[np.float64], rotation: NDArray[np.float64],
-    shift_voxels: NDArray[np.float64],
-) -> float:  # fmt: skip
-    """Mean correlation of a placed map with itself under the operators."""
+def _coarse_scores(
+    spectrum: MapSpectrum, radius: int, operators: NDArray[np.float64], rotations: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Of rotations (R, 3, 3) about the middle of the box."""
+    parts = np.array_split(rotations, -(-len(rotations) // _CHUNK))
+    return np.concatenate([_scores(spectrum, radius, operators, part, np.zeros((len(part), 3))) for part in parts])
+
+
+def _scores(
+    spectrum: MapSpectrum, radius: int, operators: NDArray[np.float64], rotations: NDArray[np.float64],
+    shifts_voxels: NDArray[np.float64],
+) -> NDArray[np.float64]:  # fmt: skip
+    """Mean correlation of the map with itself under the operators, placed by (S, 3, 3) and (S, 3): (S,) float64."""
     ball = ball_of(radius)
-    own = ball.flatten(spectrum.placed(ball.points, rotation, shift_voxels))
+    own = ball.flatten(spectrum.placed(ball.points, rotations, shifts_voxels))
     turned = (ball.points @ operators).reshape(-1, 3)
-    others = ball.flatten(spectrum.placed(turned, rotation, shift_voxels).reshape(len(operators), -1))
-    return float(np.mean((others.conj() * own).real))
-
-
-def _refine(
-    spectrum: MapSpectrum, radius: int, operators: NDArray[np.float64], start: NDArray[np.float64]
-) -> Placement:
-    """The nearest local best of a rotation, with the shift."""
-
-    def moved(step: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        # One unit of the step is about as much change for an angle as it is for a shift.
-        return Rotation.from_rotvec(0.1 * step[:3]).as_matrix() @ start, step[3:]
-
-    def cost(step: NDArray[np.float64]) -> float:
-        return -_score(spectrum, radius, operators, *moved(step))
-
-    best = minimize(cost, np.zeros(6), method="L-BFGS-B", options={"eps": 1e-4, "ftol": 1e-5})
-    return Placement(*moved(best.x), False, -float(best.fun))
+    others = spectrum.placed(turned, rotations, shifts_voxels).reshape(len(rotations), len(operators), -1)
+    return np.asarray(np.mean((ball.flatten(others).conj() * own[:, None]).real, axis=(1, 2)))

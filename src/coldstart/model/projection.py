@@ -11,7 +11,6 @@ import scipy.fft
 from numpy.typing import NDArray
 
 from coldstart.model.ctf import evaluate_ctf
-from coldstart.model.fourier import resize_spectrum, spectrum_of, volume_of
 from coldstart.model.mask import radius_px, soft_window
 from coldstart.model.particles import Ctf
 from coldstart.model.sampled_spectrum import MapSpectrum
@@ -38,10 +37,7 @@ class MapProjector:
         self.box_px = volume.shape[0]
         self.box_angstrom = self.box_px * pixel_size_angstrom
         radius = fourier_radius(self.box_px, pixel_size_angstrom, resolution_angstrom)
-        # A grid that just holds the radius: the spline of a fine map would take gigabytes.
-        side = min(self.box_px, 2 * (radius + 1))
-        coarse = volume_of(resize_spectrum(spectrum_of(volume), side))
-        self._spectrum = MapSpectrum(coarse, radius)
+        self._spectrum = MapSpectrum(volume, radius)
         self._kx, self._ky, self._inside = _half_plane(self.box_px, radius)
 
     def project(

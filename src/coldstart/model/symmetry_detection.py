@@ -13,10 +13,10 @@ from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import minimize
 from scipy.spatial.transform import Rotation
 
 from coldstart.model.axial_power import axial_power, axis_grid
+from coldstart.model.rigid_fit import climb
 from coldstart.model.sampled_spectrum import MapSpectrum, ball_of
 from coldstart.model.shape import centre_of_mass, diameter_voxels
 from coldstart.model.so3 import frames_about
@@ -122,7 +122,7 @@ class _Search:
     @classmethod
     def of(cls, volume: NDArray[np.floating], finest: int) -> "_Search":
         """Of a map, about its centre of mass to begin with."""
-        return cls(MapSpectrum(volume, finest), finest, centre_of_mass(volume))
+        return cls(MapSpectrum(volume, finest, quick=True), finest, centre_of_mass(volume))
 
     def cyclic(self, fold: int) -> SymmetryCandidate:
         """Cn on the axis that suits it best, refined where it is worth while."""
@@ -141,26 +141,21 @@ class _Search:
         angles = np.arange(0.0, 2.0 * np.pi / fold, np.deg2rad(_SPIN_DEG))
         spins = upright.T @ Rotation.from_euler("z", angles[:, None]).as_matrix() @ base.rotation
         shifts = spins @ base.rotation.T @ base.shift_voxels
-        pairs = list(zip(spins, shifts, strict=True))
-        best = int(np.argmax([self._correlations(*pair, _few(group), self._coarse).mean() for pair in pairs]))
-        return self.refined(self._candidate(name, *pairs[best]), self._coarse)
+        best = int(self._correlations(spins, shifts, _few(group), self._coarse).mean(axis=1).argmax())
+        return self.refined(self._candidate(name, spins[best], shifts[best]), self._coarse)
 
     def refined(self, start: SymmetryCandidate, radius: int) -> SymmetryCandidate:
         """The nearest local best of rotation and shift."""
         group = point_group(start.group)
-        operators, held = _few(group), np.eye(3) - group.invariant_projector
+        operators = _few(group)
 
-        def moved(step: FloatArray) -> tuple[FloatArray, FloatArray]:
-            # One unit of the step is about as much change for an angle as it is for a shift. Along a lone axis there
-            # is no centre to find.
-            turn = Rotation.from_rotvec(0.1 * step[:3]).as_matrix()
-            return turn @ start.rotation, start.shift_voxels + held @ step[3:]
+        def scores(rotations: FloatArray, shifts_voxels: FloatArray) -> FloatArray:
+            return np.asarray(self._correlations(rotations, shifts_voxels, operators, radius).mean(axis=1))
 
-        def cost(step: FloatArray) -> float:
-            return -float(self._correlations(*moved(step), operators, radius).mean())
-
-        best = minimize(cost, np.zeros(6), method="L-BFGS-B", options={"eps": 1e-4, "ftol": 1e-5})
-        return self._candidate(start.group, *moved(best.x))
+        # Along a lone axis there is no centre to find.
+        free = np.eye(3) - group.invariant_projector
+        rotation, shift, _ = climb(scores, start.rotation, start.shift_voxels, free)
+        return self._candidate(start.group, rotation, shift)
 
     def _on_best_axis(self, fold: int) -> SymmetryCandidate:
         name, own = f"C{fold}", self._power.turned(fold)
@@ -183,9 +178,10 @@ class _Search:
         direction, fold = highest_axis(group)
         axis = rotation.T @ direction
         about = axial_power(self._spectrum, axis[None], self._finest, -rotation.T @ shift_voxels)
+        (each,) = self._correlations(rotation[None], shift_voxels[None], group.operators[1:], self._finest)
         return SymmetryCandidate(
             group=name,
-            correlation=float(self._correlations(rotation, shift_voxels, group.operators[1:], self._finest).min()),
+            correlation=float(each.min()),
             around=float(about.turned(fold, uneven=True)[0]),
             axis=axis,
             rotation=rotation,
@@ -193,14 +189,14 @@ class _Search:
         )
 
     def _correlations(
-        self, rotation: FloatArray, shift_voxels: FloatArray, operators: FloatArray, radius: int
+        self, rotations: FloatArray, shifts_voxels: FloatArray, operators: FloatArray, radius: int
     ) -> FloatArray:
-        """Correlation of the placed map with itself under each operator, (G,) float64."""
+        """Correlations of the map, placed by (S, 3, 3) and (S, 3), with itself under each operator, (S, G) float64."""
         ball = ball_of(radius)
-        own = ball.uneven(self._spectrum.placed(ball.points, rotation, shift_voxels))
+        own = ball.uneven(self._spectrum.placed(ball.points, rotations, shifts_voxels))
         points = (ball.points @ operators).reshape(-1, 3)
-        others = ball.uneven(self._spectrum.placed(points, rotation, shift_voxels).reshape(len(operators), -1))
-        return np.asarray(np.mean((others.conj() * own).real, axis=1))
+        others = self._spectrum.placed(points, rotations, shifts_voxels).reshape(len(rotations), len(operators), -1)
+        return np.asarray(np.mean((ball.uneven(others).conj() * own[:, None]).real, axis=2))
 
 
 def _few(group: PointGroup) -> FloatArray:
