@@ -312,4 +312,5 @@ class AbInitio(RunParts):
             class_similarity=class_similarity(self.params, now),
             class_ess=effective_classes(found.class_posterior),
             waiting=now.waits,
+            visits_ahead=self.outlook.visits_ahead(None if self.is_over(after) else after.progress, after.images_seen),
         )

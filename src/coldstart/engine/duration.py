@@ -8,9 +8,9 @@ resolution rises as fast as the halves of the map agree. Both ends are told.
 from __future__ import annotations
 
 from coldstart.compute.device import DeviceInfo
-from coldstart.engine.monitor import drift_every
+from coldstart.engine.outlook import POSING_VISITS, Outlook
 from coldstart.engine.plan import Plan, late_from
-from coldstart.engine.schedule import FASTEST_MARCH
+from coldstart.engine.schedule import first_progress
 from coldstart.params import AbInitioParams
 
 START_SECONDS = (5.0, 20.0)
@@ -23,9 +23,6 @@ REFERENCE_RADIUS, REFERENCE_BOX_PX = 31.0, 128.0
 SERIAL_SHARE = 0.25
 """Of the processor time, what one core does by itself."""
 
-POSING_VISITS = 3.0
-"""Visits that take as long as posing a particle with care does."""
-
 GPU_SPEEDUPS = (4.0, 40.0)
 """Of the part that is not serial, against one core: from an integrated GPU to a large one."""
 
@@ -37,32 +34,23 @@ def forecast_seconds(
     plan: Plan, params: AbInitioParams, box_px: int, particles: int, info: DeviceInfo
 ) -> tuple[float, float]:
     """From and to how many seconds by the clock a run takes."""
-    fewest = (
-        plan.initial_iterations
-        + round(plan.marching_iterations / FASTEST_MARCH)
-        + min(plan.final_iterations, 2 * drift_every(plan))
-    )
     visit = (
         BASE_SECONDS
         + RADIUS_SECONDS * (plan.max_radius / REFERENCE_RADIUS) ** 2
         + BOX_SECONDS * (box_px / REFERENCE_BOX_PX) ** 2
     ) * (0.5 + 0.5 * params.classes)
-    ends = []
-    lengths = (fewest, 0), (plan.iterations, plan.waiting_iterations)
-    for (iterations, waited), start, speed in zip(lengths, START_SECONDS, _speeds(info, params), strict=True):
-        visits = _visits(plan, params, iterations, waited)
-        everyone = params.classes > 1 or params.all_particles
-        posed = particles if everyone else min(visits, particles)
-        ends.append(start + (visits + POSING_VISITS * posed) * visit * speed)
-    return ends[0], ends[1]
+    outlook = Outlook(plan, params, particles)
+    most = _most_visits(plan, params)
+    lengths = outlook.visits_ahead(first_progress(plan), 0), most + POSING_VISITS * outlook.posed(most)
+    (quickest, fast), (longest, slow) = zip(lengths, _speeds(info, params), strict=True)
+    return START_SECONDS[0] + quickest * visit * fast, START_SECONDS[1] + longest * visit * slow
 
 
-def _visits(plan: Plan, params: AbInitioParams, iterations: int, waited: int) -> int:
-    """Images in so many iterations, of which some wait for the map, repeats counted."""
-    early = min(iterations, late_from(params) + waited)
+def _most_visits(plan: Plan, params: AbInitioParams) -> int:
+    """Images in all iterations that there may be, repeats counted."""
     # The final phase takes the final size however early it comes.
-    early = min(early, max(iterations - 2 * drift_every(plan), plan.initial_iterations))
-    return early * plan.initial_minibatch + (iterations - early) * plan.final_minibatch
+    early = min(late_from(params) + plan.waiting_iterations, plan.iterations - plan.final_iterations)
+    return early * plan.initial_minibatch + (plan.iterations - early) * plan.final_minibatch
 
 
 def _speeds(info: DeviceInfo, params: AbInitioParams) -> tuple[float, float]:

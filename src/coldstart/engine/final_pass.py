@@ -124,4 +124,5 @@ def _stats(last: IterationStats, table: PoseTable, posed: list[Figures], levels:
         class_shares=tuple(table.class_posterior.mean(axis=0).tolist()),
         class_similarity=0.0,
         class_ess=effective_classes(table.class_posterior),
+        visits_ahead=0.0,
     )

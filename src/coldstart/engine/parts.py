@@ -16,6 +16,7 @@ from coldstart.engine.classes import ClassWatch
 from coldstart.engine.gradient import Gradient, gradient_of
 from coldstart.engine.images import ImagePreparer, mean_power
 from coldstart.engine.monitor import Monitor
+from coldstart.engine.outlook import Outlook
 from coldstart.engine.plan import plan_run
 from coldstart.engine.recognition import NOTHING_KNOWN, Recognition
 from coldstart.engine.rings import ring_planes
@@ -142,6 +143,11 @@ class RunParts:
             return self.sampler.draw(state.visits, size), replace(state, visits=state.visits + size)
         rows, visits, balance = state.balance.minibatch(self.sampler, state.visits, size, self.group)
         return rows, replace(state, visits=visits, balance=balance)
+
+    @cached_property
+    def outlook(self) -> Outlook:
+        """What is still to come."""
+        return Outlook(self.plan, self.params, self.sampler.count)
 
     @cached_property
     def symmetrizer(self) -> Symmetrizer:

@@ -132,6 +132,8 @@ class IterationStats:
         Effective number of classes of an image, 1 / sum of squared class posteriors, mean over the minibatch.
     waiting : bool
         Whether the resolution rises no further until the images recognise the map.
+    visits_ahead : float
+        Images to be seen until the end, if the run takes the course of most; posing a particle counts as several.
     """
 
     iteration: int
@@ -159,6 +161,7 @@ class IterationStats:
     class_similarity: float = 0.0
     class_ess: float = 1.0
     waiting: bool = False
+    visits_ahead: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

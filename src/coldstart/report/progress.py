@@ -10,17 +10,18 @@ _RECENT = 25
 
 
 class TimeLeft:
-    """Seconds to go, from the mean of the latest iterations; they take longer as the resolution rises."""
+    """Seconds to go, from what the latest iterations took and from what the run expects to come."""
 
     def __init__(self) -> None:
-        self._recent: deque[float] = deque(maxlen=_RECENT)
+        self._recent: deque[IterationStats] = deque(maxlen=_RECENT)
 
     def after(self, stats: IterationStats) -> float:
         """Take in an iteration and estimate what is left: nothing, once the particles are posed."""
         if stats.phase == "posing":
             return 0.0
-        self._recent.append(stats.seconds)
-        return sum(self._recent) / len(self._recent) * max(stats.iterations - stats.iteration, 0)
+        self._recent.append(stats)
+        seconds = sum(recent.seconds for recent in self._recent)
+        return stats.visits_ahead * seconds / sum(recent.minibatch for recent in self._recent)
 
 
 def figures(stats: IterationStats) -> str:
