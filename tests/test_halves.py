@@ -96,7 +96,9 @@ def test_halves_that_disagree_are_not_put_together(joined: Joined) -> None:
 def test_classes_of_both_halves_are_put_together(unbroken: Any, beside: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("coldstart.model.halves.SAME_MAP", 0.0)
     output = beside / "out"
-    record = run_halves(unbroken.particles, output, unbroken.params.model_copy(update={"classes": 2}))
+    record = run_halves(
+        unbroken.particles, output, unbroken.params.model_copy(update={"classes": 2, "class_similarity": 0.0})
+    )
     assert sorted(record.second_class) == [1, 2]
     folder = RunFolder(output)
     table, second = (read_blocks(RunFolder(path).table_path(2))["particles"] for path in (output, output / "half_2"))

@@ -34,7 +34,8 @@ def starts(tmp_path_factory: pytest.TempPathFactory, particles_path: Path) -> Pa
 @pytest.fixture(scope="module")
 def series(tmp_path_factory: pytest.TempPathFactory, particles_path: Path) -> Path:
     output = tmp_path_factory.mktemp("several") / "series"
-    run_jobs(particles_path, output, [PARAMS.model_copy(update={"classes": number}) for number in (1, 2)])
+    jobs = [PARAMS.model_copy(update={"classes": number, "class_similarity": 0.0}) for number in (1, 2)]
+    run_jobs(particles_path, output, jobs)
     return output
 
 

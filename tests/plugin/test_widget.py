@@ -242,7 +242,8 @@ def test_several_starts_and_numbers_of_classes_are_run_and_shown(
     assert [bool(history) for history in widget._history.parts] == [True, True]
     qtbot.waitUntil(lambda: [layer.name for layer in viewer.layers][:1] == ["starts map"], timeout=TIMEOUT_MS)
 
-    fill(widget, particles_path, tmp_path / "series", **SHORT, starts=1, classes=1, most_classes=2)
+    numbers = {"classes": 1, "most_classes": 2, "class_similarity_start": 20, "class_similarity_end": 80}
+    fill(widget, particles_path, tmp_path / "series", **SHORT, starts=1, **numbers)
     press(widget, "run")
     qtbot.waitUntil(lambda: widget._history.part == 1, timeout=TIMEOUT_MS)
     qtbot.waitUntil(lambda: len(widget.live.layers) == 2, timeout=TIMEOUT_MS)
