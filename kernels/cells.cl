@@ -53,6 +53,12 @@ inline void add_shifts(const FV *zr, const FV *zi, float norm, __global const fl
     }
 }
 
+/* One work-item a pair, SHIFTS of its hypotheses at a time: their sums stay in registers from the first ring to the last. */
+#define SHIFTS 4
+#define ADD_SHIFT(cross, p) cross = FMA(zr, LOAD(p + k), FMA(-zi, LOAD(p + stride + k), cross))
+#define PHASE_OF(h) (phase + (size_t)hyp_shift[min(h, last - 1)] * 2 * stride)
+#define ADD_WEIGHT(h, cross) if (h < last) log_weight[h] += FMA(2.0f, SUM_LANES(cross), -norm)
+
 __kernel void score_cells(__global const float *restrict slice, __global const float *restrict image, __global const float *restrict weight,
     __global const float *restrict phase, __global const int4 *restrict rings, __global const int *restrict order,
     __global const int *restrict pair_image, __global const int *restrict pair_rotation, __global const int *restrict pair_start,
@@ -62,26 +68,34 @@ __kernel void score_cells(__global const float *restrict slice, __global const f
     if ((int)get_global_id(0) >= pairs) return;
     const int pair = order[get_global_id(0)];
     const int direction = pair_rotation[pair] / in_plane, angle = pair_rotation[pair] % in_plane;
-    const int first = pair_start[pair], last = pair_start[pair + 1], turned = angle >= in_plane / 2;
+    const int last = pair_start[pair + 1], turned = angle >= in_plane / 2;
     __global const float *y = slice + (size_t)direction * 2 * circle;
     __global const float *a = image + (size_t)pair_image[pair] * 2 * stride;
     __global const float *w = weight + (size_t)pair_image[pair] * stride;
     const FV sign = (FV)(turned ? -1.0f : 1.0f);
-    FV zr[CHUNK / VW], zi[CHUNK / VW];
 
-    for (int r = first_ring; r < last_ring; r++) {
-        const int4 ring = rings[r];
-        const int end = (r + 1 < last_ring ? rings[r + 1].s0 : rings[r].s0 + (ring.s1 + 7) / 8 * 8);
-        __global const float *yr = y + ring.s2 + ring.s3 * (turned ? angle - in_plane / 2 : angle);
-        for (int start = ring.s0; start < end; start += CHUNK, yr += CHUNK) {
-            const int length = min(CHUNK, end - start);
-            for (int j = 0; j < length / VW; j++) {
-                zr[j] = LOAD_ANY(yr + j * VW);
-                zi[j] = sign * LOAD_ANY(yr + circle + j * VW);
+    for (int h = pair_start[pair]; h < last; h += SHIFTS) {
+        __global const float *p0 = PHASE_OF(h), *p1 = PHASE_OF(h + 1), *p2 = PHASE_OF(h + 2), *p3 = PHASE_OF(h + 3);
+        FV power = (FV)(0.0f), cross0 = power, cross1 = power, cross2 = power, cross3 = power;
+        for (int r = first_ring; r < last_ring; r++) {
+            const int4 ring = rings[r];
+            const int end = r + 1 < last_ring ? rings[r + 1].s0 : ring.s0 + (ring.s1 + 7) / 8 * 8;
+            __global const float *yr = y + ring.s2 + ring.s3 * (turned ? angle - in_plane / 2 : angle);
+            for (int k = ring.s0; k < end; k += VW, yr += VW) {
+                const FV re = LOAD_ANY(yr), im = sign * LOAD_ANY(yr + circle), ar = LOAD(a + k), ai = LOAD(a + stride + k);
+                const FV zr = FMA(ar, re, ai * im), zi = FMA(ar, im, -ai * re);
+                power = FMA(LOAD(w + k), FMA(re, re, im * im), power); /* pads have no weight */
+                ADD_SHIFT(cross0, p0);
+                ADD_SHIFT(cross1, p1);
+                ADD_SHIFT(cross2, p2);
+                ADD_SHIFT(cross3, p3);
             }
-            const float norm = weigh_slice(zr, zi, a + start, w + start, stride, length);
-            add_shifts(zr, zi, norm, phase + start, hyp_shift, log_weight, first, last, stride, length);
         }
+        const float norm = SUM_LANES(power);
+        ADD_WEIGHT(h, cross0);
+        ADD_WEIGHT(h + 1, cross1);
+        ADD_WEIGHT(h + 2, cross2);
+        ADD_WEIGHT(h + 3, cross3);
     }
 }
 
