@@ -166,5 +166,5 @@ def test_time_goes_on_from_what_was_used() -> None:
     usage = Usage(Used(100.0, 50.0, 2**50))
     so_far = usage.so_far()
     assert 100.0 <= so_far.wall_seconds < 200.0
-    assert 50.0 <= so_far.cpu_seconds < 150.0
+    assert 50.0 - 1e-6 <= so_far.cpu_seconds < 150.0
     assert so_far.peak_host_bytes == 2**50

@@ -24,6 +24,7 @@ from coldstart.model.fourier import spectrum_of, trilinear_envelope
 from coldstart.model.particles import Particles
 from coldstart.model.polar import PolarPlane
 from coldstart.model.so3 import euler_to_matrix
+from coldstart.model.state import IterationStats
 from coldstart.params import AbInitioParams
 
 IMAGES, BOX, PIXEL = 500, 32, 7.0
@@ -182,6 +183,24 @@ def test_every_particle_is_accounted_for(demo_set: DemoSet, tmp_path: Path, chan
         assert np.isfinite(volume).all()
     if params.classes > 1 or params.all_particles:
         assert not folder.unused_path.exists()
+
+
+def test_how_many_particles_are_posed_is_told_and_not_logged(demo_set: DemoSet, tmp_path: Path) -> None:
+    told: list[IterationStats] = []
+    params = QUICK.model_copy(update={"final_minibatch": 40, "all_particles": True})
+    run_job(
+        demo_set.particles_path, tmp_path / "run", params, on_iteration=lambda snapshot: told.append(snapshot.stats)
+    )
+    *on_the_way, whole = (stats for stats in told if stats.phase == "posing")
+    assert len(on_the_way) >= 3
+    assert all(stats.is_posing_on for stats in on_the_way)
+    assert not whole.is_posing_on
+    assert {stats.minibatch + stats.visits_ahead for stats in on_the_way} == {whole.minibatch} == {FEW}
+    assert np.all(np.diff([stats.minibatch for stats in (*on_the_way, whole)]) > 0)
+    logged = RunFolder(tmp_path / "run").load_iterations()
+    assert list(logged) == [stats for stats in told if not stats.is_posing_on]
+    assert np.all(np.diff([stats.visits_ahead for stats in logged]) <= 0)
+    assert logged[-1].visits_ahead == 0
 
 
 def test_a_run_starts_from_a_given_volume(demo_set: DemoSet, run: Path, tmp_path: Path) -> None:

@@ -34,15 +34,11 @@ class Leave:
 
     phase: str
     seen: str = ""
-    asked: int = 0
 
     def see(self, snapshot: Snapshot) -> None:
-        self.seen, self.asked = snapshot.stats.phase, 0
+        self.seen = snapshot.stats.phase
 
     def now(self) -> bool:
-        self.asked += 1
-        if self.phase == "posing":  # asked again though no iteration came
-            return self.seen == "final" and self.asked > 2
         return self.seen == self.phase
 
     @property

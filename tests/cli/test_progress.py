@@ -86,7 +86,8 @@ def test_every_job_has_plain_lines_of_its_own() -> None:
     output = io.StringIO()
     with jobs_display(["first", "second"], Console(file=output, width=40)) as show:
         for job, iteration in ((0, 100), (0, 101), (1, 1), (1, 2)):
-            show(job, Snapshot(stats(iteration, 1000, seconds=job), None, 1.0))  # type: ignore[arg-type]
+            step = replace(stats(iteration, 1000, seconds=job), visits_ahead=90.0 * (1000 - iteration))
+            show(job, Snapshot(step, None, 1.0))  # type: ignore[arg-type]
     starts = [(line.split("  ")[0], line.split("  ")[-1]) for line in output.getvalue().splitlines()]
     assert starts == [("first", "0 s left"), ("second", "16 min 39 s left")]
 

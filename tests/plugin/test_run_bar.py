@@ -1,5 +1,6 @@
 """Buttons of each state of a run, and how far it is."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +9,7 @@ import pytest
 from coldstart.model.state import IterationStats
 from coldstart.plugin.run_bar import RunBar
 from coldstart.plugin.run_control import State
+from coldstart.plugin.run_words import iteration_text
 
 STATS = IterationStats(3, 9, "initial", 35.0, 7.0, 90, 0.4, 1.0, 800.0, 30.0, 0.1, 15.0, -1.0, 0.5, 90, 0.0, 0.1)
 
@@ -71,3 +73,13 @@ def test_progress_counts_iterations_and_time(bar: RunBar) -> None:
     assert bar.progress.text() == "3 of at most 9, 1 min 15 s left"
     bar.show_iteration(STATS, 75.0, "start 2 of 8")
     assert bar.progress.text() == "start 2 of 8: 3 of at most 9, 1 min 15 s left in it"
+
+
+def test_particles_are_counted_while_they_are_posed(bar: RunBar) -> None:
+    bar.show_iteration(STATS, 30.0)
+    assert (bar.progress.value(), bar.progress.maximum()) == (3, 9)
+    posing = replace(STATS, phase="posing", minibatch=2000, visits_ahead=4000.0)
+    bar.show_iteration(posing, 12.0, "start 2 of 3")
+    assert (bar.progress.value(), bar.progress.maximum()) == (2000, 6000)
+    assert bar.progress.format() == "start 2 of 3: 2,000 of 6,000 particles posed, 12 s left in it"
+    assert iteration_text(posing) == "Posing the particles: 2,000 of 6,000."

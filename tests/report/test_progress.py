@@ -45,3 +45,9 @@ def test_nothing_is_left_after_the_posing_pass() -> None:
     left = TimeLeft()
     left.after(stats(50, visits_ahead=500.0))
     assert left.after(stats(50, phase="posing", seconds=9.0)) == 0.0
+
+
+def test_while_particles_are_posed_the_rest_takes_as_long_as_those_before() -> None:
+    left, posing = TimeLeft(), stats(50, phase="posing", seconds=6.0, visits_ahead=2000.0)
+    assert posing.is_posing_on
+    assert left.after(replace(posing, minibatch=1000)) == pytest.approx(12.0)

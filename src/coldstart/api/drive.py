@@ -32,7 +32,7 @@ class Watcher(Protocol):
         """After an iteration, before its snapshot: the job could go on from here."""
 
     def add(self, snapshot: Snapshot) -> None:
-        """After an iteration: its maps and figures."""
+        """After an iteration, and as particles are posed: the maps and figures."""
 
     def pause(self) -> None:
         """Before the posing pass, and between its minibatches."""
@@ -83,7 +83,7 @@ def reconstruct(
         Where the pixels come from.
     params : AbInitioParams
     on_iteration : callable, optional
-        Called with the maps and figures after every iteration.
+        Called with the maps and figures after every iteration, and as particles are posed.
     should_stop : callable, optional
         Asked after every iteration; once it says True, the run ends with what it has.
 

@@ -130,7 +130,8 @@ class JobRecord:
     def add(self, snapshot: Snapshot) -> None:
         """Log an iteration, keep its maps if it is one of those to keep, and write a checkpoint if that is due."""
         stats = snapshot.stats
-        self._opened().append_iteration(stats)
+        if not stats.is_posing_on:
+            self._opened().append_iteration(stats)
         if stats.phase != "posing":
             self._unwritten = snapshot
             self._keep_maps_if_wanted(stats)

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass, replace
-from itertools import zip_longest
+from itertools import chain, zip_longest
 
 import numpy as np
 from numpy.typing import NDArray
@@ -49,10 +49,13 @@ class _Pass:
             self.pause()
 
 
-def pose_all(parts: RunParts, state: RunState, last: IterationStats, pause: Callable[[], None]) -> PosedRun:
+def pose_all(
+    parts: RunParts, state: RunState, last: IterationStats, pause: Callable[[], None]
+) -> Generator[IterationStats, None, PosedRun]:
     """Pose every particle that was used on the maps, and make the maps of these poses.
 
-    With several classes every particle is used. With one, the others are posed too if that is asked for.
+    With several classes every particle is used. With one, the others are posed too if that is asked for. Yields how far
+    it is after each minibatch but the last.
 
     Parameters
     ----------
@@ -76,10 +79,17 @@ def pose_all(parts: RunParts, state: RunState, last: IterationStats, pause: Call
     rows, others = _particles(parts, state)
     posed: list[Part] = []
     grid = parts.grid(updater, radius, symmetric=symmetric, residual=False)
-    for step in particles.steps(rows, grid, used=True):
-        halves[len(posed) % 2] += parts.gradient(step, sight.noise_variance, updater, radius, symmetric=symmetric)
+    done, count = 0, len(rows) + len(others)
+    for step in chain(particles.steps(rows, grid, used=True), particles.steps(others, None, used=False)):
+        if step.sums is not None:
+            halves[len(posed) % 2] += parts.gradient(step, sight.noise_variance, updater, radius, symmetric=symmetric)
         posed.append(replace(step, sums=None))
-    posed += particles.steps(others, None, used=False)
+        done += len(step.figures.ess)
+        if done < count:
+            yield replace(
+                last, phase="posing", minibatch=done, visits_ahead=float(count - done), audit=None,
+                seconds=time.perf_counter() - began,
+            )  # fmt: skip
     table = join_tables([step.poses for step in posed if step.poses is not None])
     stats = _stats(last, table, [step.figures for step in posed], levels)
     if parts.params.verify_bound > 0.0:

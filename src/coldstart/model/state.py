@@ -133,7 +133,8 @@ class IterationStats:
     waiting : bool
         Whether the resolution rises no further until the images recognise the map.
     visits_ahead : float
-        Images to be seen until the end, if the run takes the course of most; posing a particle counts as several.
+        Images to be seen until the end, if the run takes the course of most; posing a particle counts as several. While
+        particles are posed, those that are still to be.
     """
 
     iteration: int
@@ -162,6 +163,11 @@ class IterationStats:
     class_ess: float = 1.0
     waiting: bool = False
     visits_ahead: float = 0.0
+
+    @property
+    def is_posing_on(self) -> bool:
+        """Whether the posing pass goes on: `minibatch` is how many particles it has posed so far."""
+        return self.phase == "posing" and self.visits_ahead > 0.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -113,9 +113,15 @@ class RunBar(QWidget):
 
     def show_iteration(self, stats: IterationStats, seconds_left: float, title: str = "") -> None:
         """How far the run is, or the part of it that has a title."""
-        self.progress.setRange(0, stats.iterations)
-        self.progress.setValue(stats.iteration)
-        text = f"{stats.iteration} of at most {stats.iterations}, {duration_text(seconds_left)} left"
+        if stats.is_posing_on:
+            done, count = stats.minibatch, stats.minibatch + round(stats.visits_ahead)
+            text = f"{done:,} of {count:,} particles posed"
+        else:
+            done, count = stats.iteration, stats.iterations
+            text = f"{done} of at most {count}"
+        self.progress.setRange(0, count)
+        self.progress.setValue(done)
+        text += f", {duration_text(seconds_left)} left"
         self.progress.setFormat(f"{title}: {text} in it" if title else text)
 
     def forget_error(self) -> None:

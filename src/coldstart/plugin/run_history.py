@@ -47,7 +47,8 @@ class RunHistory:
             self.part, self._left = part, TimeLeft()
         if stats.phase != "posing":
             self.parts[part] = [entry for entry in self.parts[part] if entry.iteration < stats.iteration]
-        self.parts[part].append(stats)
+        if not stats.is_posing_on:
+            self.parts[part].append(stats)
         self.seconds_left = self._left.after(stats)
 
     def begun(self) -> tuple[tuple[IterationStats, ...], ...]:

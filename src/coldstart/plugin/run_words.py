@@ -55,7 +55,8 @@ def phase_text(stats: IterationStats) -> str:
 def iteration_text(stats: IterationStats) -> str:
     """The figures of an iteration, for the line above the bar."""
     if stats.phase == "posing":
-        return f"{phase_text(stats).capitalize()}, {stats.minibatch:,} in this step."
+        count = stats.minibatch + round(stats.visits_ahead)
+        return f"{phase_text(stats).capitalize()}: {stats.minibatch:,} of {count:,}."
     resolution = resolution_text(stats.resolution_angstrom)
     return f"{phase_text(stats).capitalize()}, {resolution}: {stats.minibatch:,} images, ESS {stats.ess_rotations:.1f}."
 

@@ -18,7 +18,7 @@ class TimeLeft:
     def after(self, stats: IterationStats) -> float:
         """Take in an iteration and estimate what is left: nothing, once the particles are posed."""
         if stats.phase == "posing":
-            return 0.0
+            return stats.visits_ahead * stats.seconds / max(stats.minibatch, 1)
         self._recent.append(stats)
         seconds = sum(recent.seconds for recent in self._recent)
         return stats.visits_ahead * seconds / sum(recent.minibatch for recent in self._recent)
