@@ -103,3 +103,9 @@ def test_every_job_has_a_bar_of_its_own_on_a_terminal() -> None:
     assert last.count("23.4 Å") == 2
     assert "1 class, job 1 of 2 " in last
     assert "2 classes, job 2 of 2  classes 25/75 %" in last
+
+
+def test_the_posing_pass_has_a_line_as_it_begins_and_one_as_it_ends() -> None:
+    lines = LineFilter(clock=lambda: 0.0)
+    posing = [replace(stats(9, phase="posing"), visits_ahead=left) for left in (200.0, 100.0, 0.0)]
+    assert [lines.wants(step) for step in (stats(9, phase="final"), *posing)] == [True, True, False, True]

@@ -20,7 +20,7 @@ _LINE_EVERY_SHARE = 0.02
 
 
 class LineFilter:
-    """Which iterations get a plain line: the first and last, each new phase, every 2 % or 10 seconds."""
+    """What gets a plain line: first and last, each new phase, the end of all, and every 2 % or 10 seconds."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
@@ -32,7 +32,7 @@ class LineFilter:
         now, shown = self._clock(), self._shown
         due = (
             shown is None
-            or (stats.phase, stats.waiting) != (shown.phase, shown.waiting)
+            or (stats.phase, stats.waiting, stats.is_posing_on) != (shown.phase, shown.waiting, shown.is_posing_on)
             or stats.iteration == stats.iterations
             or now - self._shown_at >= _LINE_EVERY_SECONDS
             or stats.iteration - shown.iteration >= _LINE_EVERY_SHARE * stats.iterations
