@@ -21,7 +21,7 @@ _TOLERANCE = 1e-5
 
 
 def climb(
-    scores: Scores, rotation: FloatArray, shift_voxels: FloatArray, free: FloatArray = _ANYWHERE, most: int = 100
+    scores: Scores, rotation: FloatArray, shift_voxels: FloatArray, free: FloatArray = _ANYWHERE
 ) -> tuple[FloatArray, FloatArray, float]:
     """The nearest best of a score, by L-BFGS with differences for the gradient.
 
@@ -33,8 +33,6 @@ def climb(
     shift_voxels : (3,) float64
     free : (3, 3) float64
         Projector onto the directions along which the shift may change.
-    most : int
-        Steps, at most.
 
     Returns
     -------
@@ -51,6 +49,6 @@ def climb(
         own, *others = -scores(*moved(step + _STEPS))
         return float(own), (np.array(others) - own) / _DIFFERENCE
 
-    best = minimize(cost, np.zeros(6), jac=True, method="L-BFGS-B", options={"ftol": _TOLERANCE, "maxiter": most})
+    best = minimize(cost, np.zeros(6), jac=True, method="L-BFGS-B", options={"ftol": _TOLERANCE})
     rotations, shifts = moved(best.x[None])
     return rotations[0], shifts[0], -float(best.fun)
