@@ -2,8 +2,8 @@
  *
  *   E(h) = sum_l W_l |Y_l|^2 - 2 Re( conj(A_l) S_l(t) Y_l ),   Y_l the slice at the pose's rotation, A = a C X / sigma^2, W = a C^2 / sigma^2
  *
- * A pair is one image and one rotation; a hypothesis is a pair and one shift. A pair's slice is multiplied with its image once and
- * serves all its shifts, whose phases come from a table. score_cells reads slices of the grid (slices.cl), score_poses makes them.
+ * A pair is one image and one rotation; a hypothesis is a pair and one shift. A pair's slice multiplied with its image
+ * serves several shifts, whose phases come from a table. score_cells reads slices of the grid (slices.cl), score_poses makes them.
  *
  * buffer         shape                    unit                                                          in/out
  * slice          (D,2,circle)             Y, whole turns                                                in

@@ -35,7 +35,6 @@ from coldstart.engine.gradient import Gradient
 from coldstart.engine.images import ImagePreparer
 from coldstart.engine.monitor import Monitor, relative_change
 from coldstart.engine.parts import RunParts, RunPoint, RunState, alone
-from coldstart.engine.posing import PosedRun
 from coldstart.engine.schedule import (
     Progress,
     class_similarity,
@@ -133,7 +132,7 @@ def abinitio(
         stopped = should_stop()
     if job.group.order > 1 and history[-1].phase == "initial":  # stopped before the axes were sought
         state = job.with_symmetry(state)
-    posed = yield from _told(pose_all(job, state, history[-1], pause), partial(job.snapshot, state.map.volume))
+    posed = yield from pose_all(job, state, history[-1], pause, partial(job.snapshot, state.map.volume))
     history.append(posed.stats)
     yield job.snapshot(posed.volumes, posed.stats)
     return RunResult(
@@ -152,19 +151,6 @@ def abinitio(
         notes=(*state.classes.notes, *job.team.crew.notes),
         half_volumes=posed.half_volumes,
     )
-
-
-def _told(
-    posing: Generator[IterationStats, None, PosedRun], snapshot: Callable[[IterationStats], Snapshot]
-) -> Generator[Snapshot, None, PosedRun]:
-    """The posing pass, with a snapshot for each of its figures."""
-    while True:
-        try:
-            stats = next(posing)
-        except StopIteration as end:
-            posed: PosedRun = end.value
-            return posed
-        yield snapshot(stats)
 
 
 class AbInitio(RunParts):

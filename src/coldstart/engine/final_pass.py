@@ -20,7 +20,7 @@ from coldstart.engine.posing import PosedRun, SearchTotals
 from coldstart.engine.share import Figures, Grid, Part, Sight
 from coldstart.engine.stage import POSING, Stage, shift_grid, stages
 from coldstart.model.pose_grid import rotation_grid
-from coldstart.model.state import IterationStats, PoseTable
+from coldstart.model.state import IterationStats, PoseTable, Snapshot
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,12 +50,13 @@ class _Pass:
 
 
 def pose_all(
-    parts: RunParts, state: RunState, last: IterationStats, pause: Callable[[], None]
-) -> Generator[IterationStats, None, PosedRun]:
+    parts: RunParts, state: RunState, last: IterationStats, pause: Callable[[], None],
+    snapshot: Callable[[IterationStats], Snapshot],
+) -> Generator[Snapshot, None, PosedRun]:  # fmt: skip
     """Pose every particle that was used on the maps, and make the maps of these poses.
 
     With several classes every particle is used. With one, the others are posed too if that is asked for. Yields how far
-    it is after each minibatch but the last.
+    it is, after each minibatch but the last.
 
     Parameters
     ----------
@@ -66,6 +67,8 @@ def pose_all(
         Of the last iteration.
     pause : callable
         Called before the first minibatch and after each.
+    snapshot : callable
+        Makes a snapshot of figures.
     """
     began = time.perf_counter()
     pause()
@@ -86,10 +89,10 @@ def pose_all(
         posed.append(replace(step, sums=None))
         done += len(step.figures.ess)
         if done < count:
-            yield replace(
-                last, phase="posing", minibatch=done, visits_ahead=float(count - done), audit=None,
-                seconds=time.perf_counter() - began,
-            )  # fmt: skip
+            seconds, ahead = time.perf_counter() - began, float(count - done)
+            yield snapshot(
+                replace(last, phase="posing", minibatch=done, visits_ahead=ahead, audit=None, seconds=seconds)
+            )
     table = join_tables([step.poses for step in posed if step.poses is not None])
     stats = _stats(last, table, [step.figures for step in posed], levels)
     if parts.params.verify_bound > 0.0:
