@@ -147,7 +147,7 @@ def test_pocl_without_a_linker_is_refused_before_it_aborts(monkeypatch, request_
 
 @pytest.mark.skipif(not any(info.is_pocl for info in list_devices()), reason="there is no PoCL device")
 def test_pocl_that_cannot_build_for_the_processor_is_refused(monkeypatch):
-    monkeypatch.setattr(device, "name_unknown_processor", lambda _: False)
+    monkeypatch.setattr(device, "name_processor", lambda _: False)
     everything = device._enumerate()
     monkeypatch.setattr(device, "_enumerate", lambda: [pair for pair in everything if pair[0].is_pocl])
     with pytest.raises(DeviceError, match=r"does not know the processor: install a newer PoCL"):

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import pytest
 
 from coldstart.compute import pocl_processor
-from coldstart.compute.pocl_processor import name_unknown_processor, nearest_known
+from coldstart.compute.pocl_processor import name_processor, nearest_known
 
 HASWELL = {"abm", "avx", "avx2", "bmi1", "bmi2", "cx16", "f16c", "fma", "popcnt", "sse4_1", "ssse3"}
 AVX512 = {"avx512bw", "avx512cd", "avx512dq", "avx512f", "avx512vl"}
@@ -66,18 +66,25 @@ def test_a_processor_is_named_after_the_best_that_it_can_stand_in_for(flags, nam
 def test_an_unknown_processor_gets_a_name():
     record = Record("generic")
     before = list(record.words)
-    assert name_unknown_processor(record.device)
+    assert name_processor(record.device)
     assert record.name == b"haswell"
     changed = [number for number, (old, new) in enumerate(zip(before, record.words, strict=True)) if old != new]
     assert changed == [12]
 
 
+def test_zen_4_is_not_taken_for_zen_3(monkeypatch):
+    monkeypatch.setattr(pocl_processor, "_flags", lambda: HASWELL | AVX512)
+    record = Record("znver3")
+    assert name_processor(record.device)
+    assert record.name == b"skylake-avx512"
+
+
 @pytest.mark.usefixtures("flags")
 def test_it_is_named_once():
     record = Record("generic")
-    assert name_unknown_processor(record.device)
+    assert name_processor(record.device)
     first = record.words[12]
-    assert name_unknown_processor(record.device)  # the version goes on saying "generic"
+    assert name_processor(record.device)  # the version goes on saying "generic"
     assert record.words[12] == first
 
 
@@ -88,7 +95,7 @@ def test_it_is_named_once():
 def test_a_name_that_the_compiler_knows_stays(name, triple):
     record = Record(name, triple)
     before = list(record.words)
-    assert name_unknown_processor(record.device)
+    assert name_processor(record.device)
     assert list(record.words) == before
 
 
@@ -97,5 +104,14 @@ def test_a_record_that_is_laid_out_otherwise_is_left_alone():
     record = Record("generic")
     record.words[11] = 0  # where the triple was
     before = list(record.words)
-    assert not name_unknown_processor(record.device)
+    assert not name_processor(record.device)
     assert list(record.words) == before
+
+
+def test_memory_that_cannot_be_read_is_refused_where_the_name_is_needed(monkeypatch):
+    def refuse() -> set[str]:
+        raise PermissionError
+
+    monkeypatch.setattr(pocl_processor, "_flags", refuse)
+    assert not name_processor(Record("generic").device)
+    assert name_processor(Record("znver3").device)

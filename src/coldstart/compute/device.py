@@ -11,7 +11,7 @@ import shutil
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
-from coldstart.compute.pocl_processor import name_unknown_processor
+from coldstart.compute.pocl_processor import name_processor
 from coldstart.errors import DeviceError
 
 DeviceKind = Literal["GPU", "CPU", "accelerator"]
@@ -246,7 +246,7 @@ def _why_unusable(device: Any, platform: str) -> str:
         return f"it speaks OpenCL {version[0]}.{version[1]}, and 1.2 is needed"
     if platform == POCL and shutil.which("ld") is None:
         return "PoCL needs the linker `ld`, which is not on the PATH: install binutils"
-    if platform == POCL and not name_unknown_processor(device):
+    if platform == POCL and not name_processor(device):
         return "PoCL's compiler does not know the processor: install a newer PoCL, or Intel's OpenCL runtime for CPUs"
     return ""
 
