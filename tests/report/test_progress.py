@@ -26,6 +26,12 @@ def test_shares_are_told_of_several_classes_alone() -> None:
     assert shares_text(replace(stats(7), class_shares=(1.0,))) == ""
 
 
+def test_time_left_forgets_the_first_iteration_which_compiles_kernels() -> None:
+    left = TimeLeft()
+    left.after(stats(1, seconds=9.0, visits_ahead=9000.0))
+    assert left.after(stats(2, seconds=0.9, visits_ahead=8910.0)) == pytest.approx(89.1)
+
+
 def test_time_left_is_what_is_to_come_at_the_pace_of_the_latest_iterations() -> None:
     left = TimeLeft()
     assert left.after(stats(1, seconds=1.8, visits_ahead=9000.0)) == pytest.approx(180.0)
@@ -36,8 +42,9 @@ def test_time_left_is_what_is_to_come_at_the_pace_of_the_latest_iterations() -> 
 
 def test_images_count_and_not_iterations() -> None:
     left = TimeLeft()
-    left.after(stats(1, seconds=0.5, visits_ahead=5000.0))
-    late = replace(stats(2, seconds=4.5, visits_ahead=4000.0), minibatch=910)
+    left.after(stats(1, visits_ahead=5090.0))
+    left.after(stats(2, seconds=0.5, visits_ahead=5000.0))
+    late = replace(stats(3, seconds=4.5, visits_ahead=4000.0), minibatch=910)
     assert left.after(late) == pytest.approx(4000 * 5.0 / 1000)
 
 

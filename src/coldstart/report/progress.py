@@ -14,11 +14,15 @@ class TimeLeft:
 
     def __init__(self) -> None:
         self._recent: deque[IterationStats] = deque(maxlen=_RECENT)
+        self._iterations = 0
 
     def after(self, stats: IterationStats) -> float:
         """Take in an iteration and estimate what is left: nothing, once the particles are posed."""
         if stats.phase == "posing":
             return stats.visits_ahead * stats.seconds / max(stats.minibatch, 1)
+        if self._iterations == 1:
+            self._recent.clear()  # of the first iteration, which compiles the kernels
+        self._iterations += 1
         self._recent.append(stats)
         seconds = sum(recent.seconds for recent in self._recent)
         return stats.visits_ahead * seconds / sum(recent.minibatch for recent in self._recent)
