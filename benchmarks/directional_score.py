@@ -3,7 +3,8 @@
 The true map is placed on each map, and both are compared inside the map's mask in cones of 20 degrees around 96 axes:
 the mean Fourier shell correlation from the fifth shell on, by size of the shells, of all cones, of the tenth of them
 that is known least, and of the worst. The axis that the run names as known least is set against z of the truth, about
-which the set `biased-views` is seen.
+which the set `biased-views` is seen. Sampling compensation (SCF) and least sampling are of the views of all particles,
+and behind an arrow of the views as --balance-views draws them.
 """
 
 import sys
@@ -11,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
+from coldstart.io.class_records import OrientationSummary
 from coldstart.io.mrc import read_map
 from coldstart.io.results import RunFolder
 from coldstart.model.alignment import align_maps, place_map
@@ -22,7 +24,10 @@ FIRST_SHELL = 5
 
 def main() -> None:
     truth, _ = read_map(Path(sys.argv[1]))
-    print(f"{'run':<18}{'least sampling':<16}{'off the true axis':<19}{'cFAR':<7}truth: all cones, worst tenth, worst")
+    print(
+        f"{'run':<18}{'SCF':<14}{'least sampling':<16}{'off the true axis':<19}{'cFAR':<7}"
+        "truth: all cones, worst tenth, worst"
+    )
     for folder in map(RunFolder, map(Path, sys.argv[2:])):
         volume, voxel_angstrom = read_map(folder.volume_path(1, 1))
         summary = folder.load_summary()
@@ -36,10 +41,16 @@ def main() -> None:
         scores = np.average(curves[:, FIRST_SHELL:], axis=1, weights=np.arange(FIRST_SHELL, radius + 1.0) ** 2)
         off = np.rad2deg(np.arccos(min(abs(placement.rotation[:, 2] @ np.array(views.least_axis)), 1.0)))
         print(
-            f"{folder.path.name:<18}{views.least_sampling:<16.2f}{f'{off:.0f} degrees':<19}{views.cone_ratio:<7.3f}"
+            f"{folder.path.name:<18}{_drawn(views, 'compensation'):<14}{_drawn(views, 'least_sampling'):<16}"
+            f"{f'{off:.0f} degrees':<19}{views.cone_ratio:<7.3f}"
             f"{scores.mean():.3f}, {np.sort(scores)[: len(scores) // 10].mean():.3f}, {scores.min():.3f}",
             flush=True,
         )
+
+
+def _drawn(views: OrientationSummary, name: str) -> str:
+    text = f"{getattr(views, name):.2f}"
+    return text if views.drawn is None else f"{text} → {getattr(views.drawn, name):.2f}"
 
 
 if __name__ == "__main__":

@@ -138,9 +138,9 @@ def test_an_empty_class_is_started_anew_in_a_run(simulated, session, rng):
     assert np.isfinite(stats.log_likelihood)
 
 
-def posed_run(volumes, curves, log_likelihood=5.0):
+def posed_run(volumes, curves, log_likelihood=5.0, each=10):
     """The outcome of a last pass in which each class got the same number of particles."""
-    classes, count = len(volumes), 10 * len(volumes)
+    classes, count = len(volumes), each * len(volumes)
     posterior = np.eye(classes)[np.arange(count) % classes]
     table = PoseTable(
         particle=np.arange(count),
@@ -180,6 +180,21 @@ def test_a_flat_map_is_told_from_its_mass():
     disc = ((np.hypot(x, y) < 12) & (np.abs(z) < 2)).astype(np.float32)
     (report,) = class_reports(posed_run([disc], [curve(10)]), BOX_ANGSTROM, INITIAL_RADIUS, C1)
     assert report.flatness < 0.1
+
+
+def test_views_are_told_as_balancing_draws_them(rng):
+    disc = np.zeros((32, 32, 32), np.float32)
+    disc[12:20, 10:22, 8:24] = 1.0
+    posed = posed_run([disc], [curve(10)], each=3000)
+    tilt = np.where(rng.random(3000) < 0.8, 20.0 * rng.random(3000), np.rad2deg(np.arccos(rng.uniform(-1, 1, 3000))))
+    euler = np.stack([rng.uniform(0, 360, 3000), tilt, rng.uniform(0, 360, 3000)], axis=1)
+    posed = replace(posed, table=replace(posed.table, euler_deg=euler))
+    (plain,) = class_reports(posed, BOX_ANGSTROM, INITIAL_RADIUS, C1)
+    (balanced,) = class_reports(posed, BOX_ANGSTROM, INITIAL_RADIUS, C1, balanced=True)
+    assert plain.orientation.drawn is None
+    assert balanced.orientation.views == plain.orientation.views
+    assert balanced.orientation.drawn.least_sampling > 1.5 * plain.orientation.views.least_sampling
+    assert balanced.orientation.drawn.compensation > plain.orientation.views.compensation + 0.1
 
 
 def test_a_class_without_particles_does_not_upset_the_reports():

@@ -13,6 +13,7 @@ from coldstart.io.mrc import read_map
 from coldstart.io.particle_files import read_particles
 from coldstart.io.results import RunFolder
 from coldstart.io.run_records import SearchSummary, Summary
+from coldstart.model.orientation_report import Evenness
 from coldstart.model.state import BoundAudit, IterationStats, Snapshot, StageCount
 from coldstart.params import AbInitioParams
 
@@ -203,7 +204,9 @@ def test_summary_has_its_keys_from_the_start(folder):
 def test_summary_round_trip(folder):
     halves = HalfSummary(False, 12.0, 14.5, 13.0, 15.5, 0.1, masked=(1.0, 0.9), unmasked=(1.0, 0.8))
     axes = (0.0, 0.6, 0.8), (0.0, 0.8, 0.6)
-    views = OrientationSummary(True, 0.6, 0.7, 0.9, 0.15, *axes, 3.6, 0.7, (1.0, 0.0, 0.0), 14.0, 12.0)
+    views = OrientationSummary(
+        True, 0.6, 0.7, 0.9, 0.15, *axes, 3.6, 0.7, (1.0, 0.0, 0.0), 14.0, 12.0, Evenness(0.8, 0.9, 1.0, 0.4)
+    )
     shown = SymmetrySummary("C3", True, (CandidateSummary("C3", 0.9, (0.0, 0.6, 0.8)),))
     summary = Summary(
         status="completed",
@@ -262,6 +265,7 @@ def test_summary_round_trip(folder):
             "worst_axis": [1.0, 0.0, 0.0],
             "worst_angstrom": 14.0,
             "best_angstrom": 12.0,
+            "drawn": {"efficiency": 0.8, "compensation": 0.9, "filled": 1.0, "least_sampling": 0.4},
         },
     }
     assert classes[1]["is_noise"]

@@ -7,6 +7,7 @@ from coldstart.model.orientation import (
     CONE_DEG,
     conical_correlation,
     efficiency,
+    evenness,
     fourier_sampling,
     half_sphere,
     orientation_report,
@@ -49,8 +50,8 @@ def test_side_views_sample_as_their_formula_says(rng: np.random.Generator) -> No
     axes = np.stack([np.sin(angle), np.zeros(3), np.cos(angle)], axis=1) @ frame
     np.testing.assert_allclose(fourier_sampling(views, axes), 2.0 / (np.pi * np.sin(angle)), rtol=0.15)
     report = orientation_report(views, halves(rng), RADIUS)
-    assert report.compensation == pytest.approx(0.81, abs=0.02)
-    assert report.filled == 1.0
+    assert report.views.compensation == pytest.approx(0.81, abs=0.02)
+    assert report.views.filled == 1.0
     assert not report.misses_views
 
 
@@ -60,10 +61,10 @@ def test_a_missing_cone_is_named(rng: np.random.Generator, tilt_deg: tuple[float
     report = orientation_report(views_around(axis, rng, tilt_deg), halves(rng), RADIUS)
     assert report.misses_views
     assert abs(report.least_axis @ axis) > np.cos(np.deg2rad(12.0))
-    assert report.least_sampling < 0.05
-    assert report.filled < 0.95
-    assert report.compensation < 0.3
-    assert report.efficiency < 0.6
+    assert report.views.least_sampling < 0.05
+    assert report.views.filled < 0.95
+    assert report.views.compensation < 0.3
+    assert report.views.efficiency < 0.6
     assert abs(report.main_view @ axis) > np.cos(np.deg2rad(max(20.0, min(tilt_deg[1], 180.0 - tilt_deg[0]) + 8.0)))
 
 
@@ -99,3 +100,14 @@ def test_halves_that_agree_everywhere_are_even(rng: np.random.Generator) -> None
     report = orientation_report(even_views(rng), halves(rng), RADIUS)
     assert report.cone_ratio > 0.9
     assert (report.worst_radius, report.best_radius) == (RADIUS, RADIUS)
+
+
+def test_views_count_by_their_weights(rng: np.random.Generator) -> None:
+    """Views of which a third are drawn are like a third of the views."""
+    axis = np.array([0.0, 0.6, 0.8])
+    some, others = even_views(rng, 500), views_around(axis, rng, (0.0, 30.0))
+    views, weights = np.concatenate([some, others]), np.repeat([1.0, 0.0], [len(some), len(others)])
+    assert evenness(views, weights) == evenness(some)
+    assert evenness(views).least_sampling < 0.5 < evenness(some).least_sampling
+    report = orientation_report(views, halves(rng), RADIUS, weights)
+    assert (report.views, report.drawn) == (evenness(views), evenness(some))

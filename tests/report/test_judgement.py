@@ -7,16 +7,17 @@ import numpy as np
 import pytest
 
 from coldstart.model.half_report import HalfReport
-from coldstart.model.orientation_report import OrientationReport
+from coldstart.model.orientation_report import Evenness, OrientationReport
 from coldstart.model.state import ClassReport, RunResult
 from coldstart.model.symmetry_report import SymmetryCandidate, SymmetryReport
 from coldstart.report.advice import run_advice
 from coldstart.report.half_charts import halves_sentence
-from coldstart.report.orientation import orientation_sentence
+from coldstart.report.orientation import orientation_rows, orientation_sentence
 from coldstart.report.symmetry import symmetry_sentence
 
+VIEWS = Evenness(efficiency=0.95, compensation=0.99, filled=1.0, least_sampling=0.8)
 EVEN = OrientationReport(
-    efficiency=0.95, compensation=0.99, filled=1.0, least_sampling=0.8, least_axis=np.array([0.0, 0.6, 0.8]),
+    views=VIEWS, least_axis=np.array([0.0, 0.6, 0.8]),
     main_view=np.array([1.0, 0.0, 0.0]), main_density=1.3, cone_ratio=0.9, worst_axis=np.array([0.0, 0.0, 1.0]),
     worst_radius=10.0, best_radius=12.0,
 )  # fmt: skip
@@ -48,7 +49,7 @@ def test_symmetry_in_words(report: SymmetryReport, words: str) -> None:
 
 def test_views_in_words() -> None:
     assert orientation_sentence(EVEN) == "The views leave no direction of the map unknown."
-    missing = orientation_sentence(replace(EVEN, least_sampling=0.1))
+    missing = orientation_sentence(replace(EVEN, views=replace(VIEWS, least_sampling=0.1)))
     assert "at right angles to the axis (0.00, 0.60, 0.80)" in missing
     assert "10% of what even views would give" in missing
     uneven = orientation_sentence(replace(EVEN, cone_ratio=0.4))
@@ -83,6 +84,14 @@ def test_a_symmetry_of_some_classes_is_not_advised_for_all(
     assert "run these with their own (--symmetry D7)" in some.remedy
 
 
+def test_views_are_told_as_they_are_and_as_balancing_draws_them() -> None:
+    alone = dict(orientation_rows(EVEN, 80.0))
+    assert alone["Least sampled direction, over even views"] == "0.80"
+    both = dict(orientation_rows(replace(EVEN, drawn=Evenness(0.7, 0.8, 0.9, 0.25)), 80.0))
+    assert both.pop("The same of the views as balancing draws them") == "0.70, 0.80, 90%, 0.25"
+    assert both == alone
+
+
 def test_advice_on_symmetry_and_views(
     make_result: Callable[..., RunResult], make_report: Callable[..., ClassReport]
 ) -> None:
@@ -92,7 +101,9 @@ def test_advice_on_symmetry_and_views(
     (advice,) = run_advice(replace(make_result(), classes=(symmetric,)))
     assert "shows the symmetry D7" in advice.seen
     assert "--symmetry D7" in advice.remedy
-    smeared = make_report(symmetry=shown(candidate("C2", 0.9)), orientation=replace(EVEN, least_sampling=0.05))
+    smeared = make_report(
+        symmetry=shown(candidate("C2", 0.9)), orientation=replace(EVEN, views=replace(VIEWS, least_sampling=0.05))
+    )
     first, second = run_advice(replace(make_result(2), classes=(symmetric, smeared)))
     assert "D7 (class 1) and C2 (class 2)" in first.seen
     assert second.seen.startswith("Class 2: views are missing")

@@ -170,7 +170,8 @@ def _reports(
 
     correlation = np.stack([fourier_shell_correlation(*pair) for pair in matched.volumes])
     posed = PosedRun(poses, mean, correlation, last, matched.volumes)
-    reports = class_reports(posed, box_angstrom, initial_radius, point_group(plan.params.symmetry))
+    group, balanced = point_group(plan.params.symmetry), plan.params.balance_views
+    reports = class_reports(posed, box_angstrom, initial_radius, group, balanced=balanced)
     return tuple(
         replace(report, halves=None if report.halves is None else replace(report.halves, independent=True))
         for report in reports

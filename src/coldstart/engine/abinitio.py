@@ -145,7 +145,9 @@ def abinitio(
         peak_device_bytes=max(job.team.crew.peak_bytes, earlier_bytes),
         stopped_early=stopped,
         converged=job.has_converged(state),
-        classes=class_reports(posed, particles.box_angstrom, job.plan.initial_radius, job.group),
+        classes=class_reports(
+            posed, particles.box_angstrom, job.plan.initial_radius, job.group, balanced=params.balance_views
+        ),
         similarity=class_similarity_matrix(posed.volumes, COMPARED_RADII * job.plan.initial_radius),
         symmetry=job.group.name,
         notes=(*state.classes.notes, *job.team.crew.notes),

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import logsumexp, softmax
 
+from coldstart.engine.balance import view_chances
 from coldstart.engine.expectation import SINK_SHARE, Blending
 from coldstart.engine.monitor import map_holds
 from coldstart.engine.posing import PosedRun
@@ -129,7 +130,7 @@ class ClassWatch:
 
 
 def class_reports(
-    posed: PosedRun, box_angstrom: float, initial_radius: float, group: PointGroup
+    posed: PosedRun, box_angstrom: float, initial_radius: float, group: PointGroup, *, balanced: bool = False
 ) -> tuple[ClassReport, ...]:
     """What there is to say of each class after the last pass.
 
@@ -142,6 +143,8 @@ def class_reports(
         Of the run, in cycles a box.
     group : PointGroup
         Imposed on the maps; where there is none, that which they show is looked for.
+    balanced : bool, optional
+        Whether particles were drawn so as to even out the views.
     """
     own = posed.table.class_index
     counts = np.bincount(own, minlength=len(posed.volumes))
@@ -150,7 +153,14 @@ def class_reports(
     shares = counts / max(int(counts.sum()), 1)
     return tuple(
         _class_report(
-            posed, number, float(shares[number]), box_angstrom, initial_radius, group, is_noise=not holds[number]
+            posed,
+            number,
+            float(shares[number]),
+            box_angstrom,
+            initial_radius,
+            group,
+            is_noise=not holds[number],
+            balanced=balanced,
         )
         for number in range(len(counts))
     )
@@ -158,7 +168,7 @@ def class_reports(
 
 def _class_report(
     posed: PosedRun, number: int, share: float, box_angstrom: float, initial_radius: float, group: PointGroup, *,
-    is_noise: bool,
+    is_noise: bool, balanced: bool,
 ) -> ClassReport:  # fmt: skip
     volume, halves, curve = posed.volumes[number], posed.half_volumes[number], posed.half_correlation[number]
     resolution = max(resolution_at(curve, 0.5, box_angstrom), posed.stats.resolution_angstrom)
@@ -167,11 +177,13 @@ def _class_report(
     if is_noise:
         return report
     own = posed.table.used & (posed.table.class_index == number)
-    views = viewing_directions(posed.table.euler_deg[own]) @ group.operators
+    views = viewing_directions(posed.table.euler_deg[own])
+    mates = (views @ group.operators).reshape(-1, 3)
+    chances = np.tile(view_chances(views, group), group.order) if balanced else None
     return replace(
         report,
         symmetry=detect_symmetry(volume, box_angstrom / resolution) if group.order == 1 else None,
-        orientation=orientation_report(views.reshape(-1, 3), halves * mask, posed.stats.fourier_radius),
+        orientation=orientation_report(mates, halves * mask, posed.stats.fourier_radius, chances),
     )
 
 

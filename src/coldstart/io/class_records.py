@@ -1,14 +1,14 @@
 """What `summary.json` says of each class: how its map came out, and how far it can be trusted."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import asdict, dataclass, fields
 from typing import Any
 
 import numpy as np
 
 from coldstart.io.json_records import finite_or_nan, known_fields, number_row
 from coldstart.model.half_report import HalfReport
-from coldstart.model.orientation_report import OrientationReport
+from coldstart.model.orientation_report import Evenness, OrientationReport
 from coldstart.model.symmetry_report import SymmetryReport
 
 _CANDIDATES = 6
@@ -116,6 +116,8 @@ class OrientationSummary:
         Directions x, y, z in the map's frame.
     worst_angstrom, best_angstrom : float
         Where the halves no longer correlate by 0.143 in the cones that are resolved worst and best.
+    drawn : Evenness or None
+        Of the views as balancing draws them; None where it does not.
     """
 
     misses_views: bool
@@ -130,6 +132,7 @@ class OrientationSummary:
     worst_axis: tuple[float, ...]
     worst_angstrom: float
     best_angstrom: float
+    drawn: Evenness | None = None
 
     @classmethod
     def of(cls, report: OrientationReport, box_angstrom: float) -> "OrientationSummary":
@@ -137,7 +140,7 @@ class OrientationSummary:
         plain_values = {item.name: getattr(report, item.name) for item in fields(cls) if hasattr(report, item.name)}
         own = {name: _components(value) for name, value in plain_values.items()}
         worst, best = (box_angstrom / max(radius, 1.0) for radius in (report.worst_radius, report.best_radius))
-        return cls(**own, worst_angstrom=worst, best_angstrom=best)
+        return cls(**own, **asdict(report.views), worst_angstrom=worst, best_angstrom=best)
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,6 +195,8 @@ def class_summary(entry: Mapping[str, Any]) -> ClassSummary:
 def _orientation_summary(record: Mapping[str, Any]) -> OrientationSummary:
     known = finite_or_nan(known_fields(OrientationSummary, record))
     axes = {name: number_row(known[name]) for name in ("least_axis", "main_view", "worst_axis")}
+    drawn = record.get("drawn")
+    known["drawn"] = None if drawn is None else Evenness(**known_fields(Evenness, drawn))
     return OrientationSummary(**{**known, **axes})
 
 

@@ -16,7 +16,7 @@ from scipy.ndimage import map_coordinates
 
 from coldstart.model.directions import ViewDensity, view_centres
 from coldstart.model.fourier import radius_grid
-from coldstart.model.orientation_report import MISSING_SAMPLING, OrientationReport
+from coldstart.model.orientation_report import MISSING_SAMPLING, Evenness, OrientationReport
 
 FloatArray = NDArray[np.float64]
 
@@ -37,7 +37,9 @@ _SPREAD_RADIUS = 5.0
 _SPREAD_LEVEL = np.exp(-2.0)
 
 
-def orientation_report(directions: FloatArray, halves: NDArray[np.floating], radius: float) -> OrientationReport:
+def orientation_report(
+    directions: FloatArray, halves: NDArray[np.floating], radius: float, chances: FloatArray | None = None
+) -> OrientationReport:
     """What views and halves say of a map.
 
     Parameters
@@ -48,6 +50,8 @@ def orientation_report(directions: FloatArray, halves: NDArray[np.floating], rad
         Half maps, masked.
     radius : float
         Finest detail in them, in cycles a box.
+    chances : (M,) float64, optional
+        How probable it is that a view whose turn it is is drawn, where views are balanced.
     """
     axes = half_sphere(_AXES_NSIDE)
     sampling = fourier_sampling(directions, axes)
@@ -58,10 +62,7 @@ def orientation_report(directions: FloatArray, halves: NDArray[np.floating], rad
     areas, crossings = _areas(curves)
     worst, best = int(areas.argmin()), int(areas.argmax())
     return OrientationReport(
-        efficiency=efficiency(directions),
-        compensation=float(1.0 / np.mean(1.0 / sampling)) if sampling.min() > 0.0 else 0.0,
-        filled=float(np.mean(sampling >= MISSING_SAMPLING)),
-        least_sampling=float(sampling.min()),
+        views=evenness(directions),
         least_axis=_middle_of_missing(axes, sampling),
         main_view=view_centres()[main],
         main_density=float(views.density[main]),
@@ -69,6 +70,18 @@ def orientation_report(directions: FloatArray, halves: NDArray[np.floating], rad
         worst_axis=cones[worst],
         worst_radius=float(crossings[worst]),
         best_radius=float(crossings[best]),
+        drawn=None if chances is None else evenness(directions, chances),
+    )
+
+
+def evenness(directions: FloatArray, weights: FloatArray | None = None) -> Evenness:
+    """How evenly views (M, 3), weighted by (M,), sample the transform."""
+    sampling = fourier_sampling(directions, half_sphere(_AXES_NSIDE), weights)
+    return Evenness(
+        efficiency=efficiency(directions, weights),
+        compensation=float(1.0 / np.mean(1.0 / sampling)) if sampling.min() > 0.0 else 0.0,
+        filled=float(np.mean(sampling >= MISSING_SAMPLING)),
+        least_sampling=float(sampling.min()),
     )
 
 
@@ -78,7 +91,7 @@ def _middle_of_missing(axes: FloatArray, sampling: FloatArray) -> FloatArray:
     return np.asarray(np.linalg.eigh((axes.T * lack) @ axes)[1][:, -1])
 
 
-def fourier_sampling(directions: FloatArray, axes: FloatArray) -> FloatArray:
+def fourier_sampling(directions: FloatArray, axes: FloatArray, weights: FloatArray | None = None) -> FloatArray:
     """How often directions of the transform are sampled, over how often even views would.
 
     Parameters
@@ -87,18 +100,20 @@ def fourier_sampling(directions: FloatArray, axes: FloatArray) -> FloatArray:
         Views, at least one.
     axes : (A, 3) float64
         Unit vectors.
+    weights : (M,) float64, optional
+        Of the views, alike by default.
 
     Returns
     -------
     (A,) float64
     """
     cells, centres = 12 * _VIEWS_NSIDE**2, _sphere(_VIEWS_NSIDE)
-    shares = np.bincount(healpix.vec2pix(_VIEWS_NSIDE, *directions.T), minlength=cells) / len(directions)
+    shares = np.bincount(healpix.vec2pix(_VIEWS_NSIDE, *directions.T), weights, cells)
     near = np.abs(axes @ centres.T) < np.sin(np.deg2rad(_REACH_DEG))
-    return np.asarray((near @ shares) / near.mean(axis=1))
+    return np.asarray((near @ shares) / shares.sum() / near.mean(axis=1))
 
 
-def efficiency(directions: FloatArray) -> float:
+def efficiency(directions: FloatArray, weights: FloatArray | None = None) -> float:
     """E_od (Naydenova and Russo 2017): 1 - 2 sigma / mean of the radius at which the point spread function has fallen.
 
     The point spread function is the transform of the sampling times a Gaussian, and its radius that at which it has
@@ -112,7 +127,7 @@ def efficiency(directions: FloatArray) -> float:
     near = (length > 0.0) & (length < 4.0 * _SPREAD_RADIUS)
     cell = healpix.vec2pix(_AXES_NSIDE, *(points[near] / length[near, None]).T)
     transfer = np.zeros(len(points))
-    transfer[near] = fourier_sampling(directions, _sphere(_AXES_NSIDE))[cell]
+    transfer[near] = fourier_sampling(directions, _sphere(_AXES_NSIDE), weights)[cell]
     transfer[length == 0.0] = 1.0
     transfer *= np.exp(-0.5 * (length / _SPREAD_RADIUS) ** 2)
     spectrum = np.fft.ifftshift(transfer.reshape(side, side, -1), axes=(0, 1))

@@ -13,8 +13,8 @@ ANISOTROPIC = 0.5
 
 
 @dataclass(frozen=True, slots=True)
-class OrientationReport:
-    """How evenly a map is known.
+class Evenness:
+    """How evenly views sample the transform of a map.
 
     Attributes
     ----------
@@ -30,6 +30,22 @@ class OrientationReport:
         many even views.
     least_sampling : float
         Sampling of the direction that has the least, over that of even views.
+    """
+
+    efficiency: float
+    compensation: float
+    filled: float
+    least_sampling: float
+
+
+@dataclass(frozen=True, slots=True)
+class OrientationReport:
+    """How evenly a map is known.
+
+    Attributes
+    ----------
+    views : Evenness
+        Of its particles, all counted alike.
     least_axis : (3,) float64
         x, y, z in the map's frame: the middle of the directions that are sampled so little. Views at right angles to it
         would sample them.
@@ -44,12 +60,11 @@ class OrientationReport:
         Axis of the cone with the least area.
     worst_radius, best_radius : float
         Where the correlation falls below 0.143 in the cones with the least and with the largest area, in cycles a box.
+    drawn : Evenness or None
+        Of its particles as often as balancing draws them; None where views are not balanced.
     """
 
-    efficiency: float
-    compensation: float
-    filled: float
-    least_sampling: float
+    views: Evenness
     least_axis: NDArray[np.float64]
     main_view: NDArray[np.float64]
     main_density: float
@@ -57,8 +72,9 @@ class OrientationReport:
     worst_axis: NDArray[np.float64]
     worst_radius: float
     best_radius: float
+    drawn: Evenness | None = None
 
     @property
     def misses_views(self) -> bool:
         """Whether some direction is known so much less than others that the map may be smeared along it."""
-        return self.least_sampling < MISSING_SAMPLING or self.cone_ratio < ANISOTROPIC
+        return self.views.least_sampling < MISSING_SAMPLING or self.cone_ratio < ANISOTROPIC
