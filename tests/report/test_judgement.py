@@ -107,4 +107,7 @@ def test_advice_on_symmetry_and_views(
     first, second = run_advice(replace(make_result(2), classes=(symmetric, smeared)))
     assert "D7 (class 1) and C2 (class 2)" in first.seen
     assert second.seen.startswith("Class 2: views are missing")
-    assert "--balance-views" in second.remedy
+    assert second.remedy.endswith("detergent; --balance-views makes more of the views that there are.")
+    balanced = make_report(orientation=replace(EVEN, views=replace(VIEWS, least_sampling=0.05), drawn=VIEWS))
+    (advice,) = run_advice(replace(make_result(), classes=(balanced,)))
+    assert advice.remedy.endswith("detergent.")

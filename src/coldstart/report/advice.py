@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from coldstart.model.shape import FLAT_RATIO
 from coldstart.model.state import RunResult
 from coldstart.report.class_cards import class_flags
-from coldstart.report.orientation import REMEDY, orientation_sentence
+from coldstart.report.orientation import orientation_sentence, views_remedy
 from coldstart.report.similarity import Pair, alike_pairs
 from coldstart.report.text import listed
 
@@ -45,10 +45,10 @@ def _view_advice(result: RunResult) -> list[Advice]:
     """Of each map that some direction is missing from."""
     several = len(result.classes) > 1
     return [
-        Advice(f"Class {number}: {seen[0].lower()}{seen[1:]}" if several else seen, REMEDY)
-        for number, report in enumerate(result.classes, 1)
-        if report.orientation is not None and report.orientation.misses_views
-        for seen in [orientation_sentence(report.orientation)]
+        Advice(f"Class {number}: {seen[0].lower()}{seen[1:]}" if several else seen, views_remedy(views))
+        for number, views in enumerate((report.orientation for report in result.classes), 1)
+        if views is not None and views.misses_views
+        for seen in [orientation_sentence(views)]
     ]
 
 

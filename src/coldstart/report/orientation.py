@@ -4,10 +4,13 @@ from coldstart.model.orientation_report import Evenness, OrientationReport
 from coldstart.report.symmetry import axis_text
 from coldstart.report.text import percent_text, resolution_text
 
-REMEDY = (
-    "Tilt the specimen by 30 to 40 degrees for some of the data, or change grid, support or detergent; --balance-views "
-    "makes more of the views that there are."
-)
+_OTHER_VIEWS = "Tilt the specimen by 30 to 40 degrees for some of the data, or change grid, support or detergent"
+
+
+def views_remedy(report: OrientationReport) -> str:
+    """What to do where views are missing."""
+    balancing = "; --balance-views makes more of the views that there are" if report.drawn is None else ""
+    return f"{_OTHER_VIEWS}{balancing}."
 
 
 def orientation_sentence(report: OrientationReport) -> str:
