@@ -196,7 +196,7 @@ def _orientation_summary(record: Mapping[str, Any]) -> OrientationSummary:
     known = finite_or_nan(known_fields(OrientationSummary, record))
     axes = {name: number_row(known[name]) for name in ("least_axis", "main_view", "worst_axis")}
     drawn = record.get("drawn")
-    known["drawn"] = None if drawn is None else Evenness(**known_fields(Evenness, drawn))
+    known["drawn"] = None if drawn is None else Evenness(**finite_or_nan(known_fields(Evenness, drawn)))
     return OrientationSummary(**{**known, **axes})
 
 
