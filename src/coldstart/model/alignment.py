@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from scipy.spatial.transform import Rotation
 
 from coldstart.model.hand import flip_map, mirror_matrix
+from coldstart.model.one_thread import one_blas_thread
 from coldstart.model.rigid_fit import climb
 from coldstart.model.sampled_spectrum import Ball, MapSpectrum, ball_of
 
@@ -57,6 +58,7 @@ class Placement:
     score: float
 
 
+@one_blas_thread()
 def align_maps(moving: NDArray[np.floating], fixed: NDArray[np.floating]) -> Placement:
     """The best placement of `moving` on `fixed`, either hand; both (n, n, n) [z, y, x] of the same voxel size."""
     box = fixed.shape[0]
@@ -98,6 +100,7 @@ def place_map(
     return np.asarray(np.fft.fftshift(placed))
 
 
+@one_blas_thread()
 def class_similarity_matrix(volumes: NDArray[np.floating], radius: float) -> FloatArray:
     """How alike maps are, each pair aligned in the better of both hands.
 

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from coldstart.model.alignment import Placement
+from coldstart.model.one_thread import one_blas_thread
 from coldstart.model.pose_grid import rotation_grid
 from coldstart.model.rigid_fit import climb
 from coldstart.model.sampled_spectrum import MapSpectrum, ball_of
@@ -24,6 +25,7 @@ _KEPT = 4
 _CHUNK = 64
 
 
+@one_blas_thread()
 def find_axes(volume: NDArray[np.floating], group: PointGroup, radius: float) -> Placement:
     """The placement of a map, (n, n, n) [z, y, x], in the frame of a point group.
 

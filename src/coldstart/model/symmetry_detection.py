@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from scipy.spatial.transform import Rotation
 
 from coldstart.model.axial_power import axial_power, axis_grid
+from coldstart.model.one_thread import one_blas_thread
 from coldstart.model.rigid_fit import climb
 from coldstart.model.sampled_spectrum import MapSpectrum, ball_of
 from coldstart.model.shape import centre_of_mass, diameter_voxels
@@ -40,6 +41,7 @@ _FEW = 4
 _SPIN_DEG = 3.0
 
 
+@one_blas_thread()
 def detect_symmetry(volume: NDArray[np.floating], radius: float) -> SymmetryReport:
     """Try C2 to C24, D2 to D24, T, O and I on a map.
 
@@ -70,6 +72,7 @@ def detect_symmetry(volume: NDArray[np.floating], radius: float) -> SymmetryRepo
     return SymmetryReport(tuple(sorted(found, key=_rank)), detail)
 
 
+@one_blas_thread()
 def find_group(volume: NDArray[np.floating], group: PointGroup, radius: float) -> SymmetryCandidate | None:
     """How a map lies on the axes of one point group; None where it shows no axis of the group's highest fold.
 
