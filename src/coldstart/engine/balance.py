@@ -3,8 +3,8 @@
 Where the views of a class lie f times as densely as even ones would, a particle is drawn with probability
 min(1, 1 / f). A view and its opposite are one: both show the same section of the map's transform. Which particles are
 drawn depends on where they were last seen from, not on how well they fit, and one that has not been seen yet is always
-drawn. The initial phase is left alone: its poses are too vague. The maps of the last pass are made of all particles
-alike: there every image only adds to what is known.
+drawn. Early minibatches, which are of clear particles, are left alone. The maps of the last pass are made of all
+particles alike: there every image only adds to what is known.
 """
 
 from __future__ import annotations
