@@ -4,8 +4,9 @@
 
 Each round runs every number of workers in turn, each a process of one CPU thread on this machine. A Markdown table is
 printed, phase by phase: seconds by the clock and of the processor along the critical path (of each step the busiest
-worker's, and the driver's own), and bytes of requests and answers as they are sent. The second does not depend on what
-else the machine does. The result must have the same bytes for every number of workers.
+worker's, and the driver's own), bytes of requests and answers as they are sent, and speed-ups of both times. The second
+does not depend on what else the machine does. With --pin each worker has one core for all that it does, as one in a
+machine of its own has. The result must have the same bytes for every number of workers.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from __future__ import annotations
 import argparse
 import hashlib
 import json
+import os
 import pickle
 import statistics
 import subprocess
@@ -64,7 +66,13 @@ def size(messages: Sequence[Any]) -> int:
     return max(len(pickle.dumps(message, protocol=5)) for message in messages)
 
 
-def run_once(table: Path, workers: int, options: dict[str, Any]) -> dict[str, Any]:
+def pin(core: int) -> None:
+    """Keep this process, and the threads that it will have, on one core."""
+    for thread in Path("/proc/self/task").iterdir():
+        os.sched_setaffinity(int(thread.name), {core})
+
+
+def run_once(table: Path, workers: int, options: dict[str, Any], *, pinned: bool) -> dict[str, Any]:
     """A run of this process with so many workers, measured phase by phase; without start and end."""
     from coldstart.api.wanted import read_wanted
     from coldstart.cluster.crew import DaskCrew
@@ -80,6 +88,9 @@ def run_once(table: Path, workers: int, options: dict[str, Any]) -> dict[str, An
     phases: dict[str, dict[str, float]] = {}
     request = ClusterRequest("local", workers, 1)
     with open_session(params.device, 1) as session, open_cluster(request) as client:
+        if pinned:
+            for core, worker in enumerate(client.scheduler_info()["workers"]):
+                client.run(pin, core, workers=[worker])
 
         def gather(own: Any) -> Any:
             crews.append(MeasuredCrew(DaskCrew(client, RemoteJob(particles, images, params, 1), workers), client))
@@ -113,9 +124,21 @@ def critical(phase: dict[str, float]) -> float:
 
 
 def table_of(runs: list[dict[str, Any]], counts: list[int]) -> str:
-    head = "phase", "workers", "iterations", "s", "critical CPU s", "of it driver", "sent KiB", "got KiB", "speed-up"
+    head = (
+        "phase",
+        "workers",
+        "iterations",
+        "s",
+        "critical CPU s",
+        "of it driver",
+        "sent KiB",
+        "got KiB",
+        "speed-up",
+        "by the clock",
+    )
     lines = [head, ("---",) * len(head)]
     whole: dict[int, list[float]] = defaultdict(list)
+    clock: dict[int, list[float]] = defaultdict(list)
     for name in runs[0]["phases"]:
         one: dict[int, float] = {}
         for workers in counts:
@@ -124,30 +147,41 @@ def table_of(runs: list[dict[str, Any]], counts: list[int]) -> str:
             iterations = max(middle["iterations"], 1)
             one[workers] = statistics.median(critical(phase) for phase in found)
             whole[workers].append(one[workers])
+            clock[workers].append(middle["seconds"])
             sent, got = (
                 sum(middle[f"{step} {way}"] for step in ("E-step", "M-step")) / iterations / 1024
                 for way in ("sent", "got")
             )
             cells = name, workers, f"{iterations:.0f}", f"{middle['seconds']:.1f}", f"{one[workers]:.1f}"
             own = f"{own_share(middle):.1f}"
-            lines.append((*cells, own, f"{sent:.0f}", f"{got:.0f}", f"{one[counts[0]] / one[workers]:.2f}"))
+            gains = f"{one[counts[0]] / one[workers]:.2f}", f"{clock[counts[0]][-1] / clock[workers][-1]:.2f}"
+            lines.append((*cells, own, f"{sent:.0f}", f"{got:.0f}", *gains))
     for workers in counts:
-        total = sum(whole[workers])
-        lines.append(("all", workers, "", "", f"{total:.1f}", "", "", "", f"{sum(whole[counts[0]]) / total:.2f}"))
+        total, seconds = sum(whole[workers]), sum(clock[workers])
+        gains = f"{sum(whole[counts[0]]) / total:.2f}", f"{sum(clock[counts[0]]) / seconds:.2f}"
+        lines.append(("all", workers, "", f"{seconds:.1f}", f"{total:.1f}", "", "", "", *gains))
     return "\n".join(f"| {' | '.join(map(str, line))} |" for line in lines)
 
 
 def main() -> None:
     options = _options()
     if options.child:
-        print(json.dumps(run_once(options.out, options.child, json.loads(options.extra[0]))))
+        print(json.dumps(run_once(options.out, options.child, json.loads(options.extra[0]), pinned=options.pin)))
         return
     benchmark = options.shared / "benchmark"
     subprocess.run([sys.executable, benchmark / "sets.py", options.out, options.set], check=True)
+    pinning = ["--pin"] if options.pin else []
     command = [sys.executable, __file__, options.out / options.set / "particles.star"]
     runs = []
     for workers in options.rounds * options.workers:
-        child = [*command, "--child", str(workers), "--", json.dumps(dict(pair.split("=") for pair in options.extra))]
+        child = [
+            *command,
+            "--child",
+            str(workers),
+            *pinning,
+            "--",
+            json.dumps(dict(pair.split("=") for pair in options.extra)),
+        ]
         done = subprocess.run(child, check=True, stdout=subprocess.PIPE, text=True)
         runs.append(json.loads(done.stdout.splitlines()[-1]))
         print(f"{workers} workers: {runs[-1]['digest'][:16]}", file=sys.stderr)
@@ -163,6 +197,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--set", default="ribosome-large", help="name in ../shared/benchmark/sets.py")
     parser.add_argument("--workers", nargs="+", type=int, default=[1, 2])
     parser.add_argument("--rounds", type=int, default=1)
+    parser.add_argument("--pin", action="store_true", help="a core to each worker (Linux)")
     parser.add_argument("--shared", type=Path, default=SHARED, help=f"folder of benchmark/ and data/ ({SHARED})")
     parser.add_argument("--child", type=int, help=argparse.SUPPRESS)
     return parser.parse_args(sys.argv[1:split], argparse.Namespace(extra=sys.argv[split + 1 :]))
