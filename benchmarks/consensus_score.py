@@ -11,13 +11,12 @@ import sys
 from pathlib import Path
 
 import numpy as np
+from directional_score import beside_truth
 
 from coldstart.io.consensus_files import read_consensus
 from coldstart.io.mrc import read_map
 from coldstart.io.results import RunFolder
-from coldstart.model.alignment import align_maps, place_map
 from coldstart.model.fsc import fourier_shell_correlation
-from coldstart.model.half_maps import soft_mask
 
 HEADINGS = (
     "first seed",
@@ -56,12 +55,8 @@ def row(*cells: object) -> str:
 
 def least_correlation(truth: np.ndarray, path: Path, run: RunFolder) -> float:
     """Of a map with the truth, on any ring as far as the finest detail that its run used."""
-    volume, voxel_angstrom = read_map(path)
-    box_angstrom = len(volume) * voxel_angstrom
-    mask = soft_mask(volume, box_angstrom / run.load_params().initial_resolution_angstrom)
-    placed = place_map(truth, align_maps(truth, volume))
-    radius = int(box_angstrom / run.load_summary().resolution_angstrom)
-    return float(fourier_shell_correlation(placed * mask, volume * mask)[1 : radius + 1].min())
+    pair, radius, _ = beside_truth(truth, path, run)
+    return float(fourier_shell_correlation(*pair)[1 : radius + 1].min())
 
 
 if __name__ == "__main__":

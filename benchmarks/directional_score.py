@@ -15,7 +15,7 @@ import numpy as np
 from coldstart.io.class_records import OrientationSummary
 from coldstart.io.mrc import read_map
 from coldstart.io.results import RunFolder
-from coldstart.model.alignment import align_maps, place_map
+from coldstart.model.alignment import Placement, align_maps, place_map
 from coldstart.model.half_maps import soft_mask
 from coldstart.model.orientation import conical_correlation, half_sphere
 
@@ -29,15 +29,9 @@ def main() -> None:
         "truth: all cones, worst tenth, worst"
     )
     for folder in map(RunFolder, map(Path, sys.argv[2:])):
-        volume, voxel_angstrom = read_map(folder.volume_path(1, 1))
-        summary = folder.load_summary()
-        views = summary.classes[0].orientation
-        placement = align_maps(truth, volume)
-        placed = place_map(truth, placement)
-        box_angstrom = len(volume) * voxel_angstrom
-        mask = soft_mask(volume, box_angstrom / folder.load_params().initial_resolution_angstrom)
-        radius = int(box_angstrom / summary.resolution_angstrom)
-        curves = conical_correlation(np.stack([placed * mask, volume * mask]), half_sphere(4), radius)
+        views = folder.load_summary().classes[0].orientation
+        pair, radius, placement = beside_truth(truth, folder.volume_path(1, 1), folder)
+        curves = conical_correlation(pair, half_sphere(4), radius)
         scores = np.average(curves[:, FIRST_SHELL:], axis=1, weights=np.arange(FIRST_SHELL, radius + 1.0) ** 2)
         off = np.rad2deg(np.arccos(min(abs(placement.rotation[:, 2] @ np.array(views.least_axis)), 1.0)))
         print(
@@ -46,6 +40,16 @@ def main() -> None:
             f"{scores.mean():.3f}, {np.sort(scores)[: len(scores) // 10].mean():.3f}, {scores.min():.3f}",
             flush=True,
         )
+
+
+def beside_truth(truth: np.ndarray, path: Path, run: RunFolder) -> tuple[np.ndarray, int, Placement]:
+    """The true map placed on a map of a run, and that map, masked; the radius that the run used; how the truth lies."""
+    volume, voxel_angstrom = read_map(path)
+    box_angstrom = len(volume) * voxel_angstrom
+    placement = align_maps(truth, volume)
+    mask = soft_mask(volume, box_angstrom / run.load_params().initial_resolution_angstrom)
+    pair = np.stack([place_map(truth, placement), volume]) * mask
+    return pair, int(box_angstrom / run.load_summary().resolution_angstrom), placement
 
 
 def _drawn(views: OrientationSummary, name: str) -> str:

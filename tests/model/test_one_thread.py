@@ -1,3 +1,5 @@
+"""BLAS is kept to one thread, and gets back what it had."""
+
 from collections.abc import Iterator
 
 import numpy as np

@@ -63,20 +63,20 @@ class ViewBalance:
         known = self.direction.any(axis=1)
         for number in np.unique(self.class_index[known]):
             own = known & (self.class_index == number)
-            out[own] = view_chances(self.direction[own], group)
+            mates = (self.direction[own] @ group.operators).reshape(-1, 3)
+            out[own] = view_chances(self.direction[own], mates)
         return out
 
 
-def view_chances(directions: NDArray[np.float64], group: PointGroup) -> NDArray[np.float64]:
+def view_chances(directions: NDArray[np.float64], mates: NDArray[np.float64]) -> NDArray[np.float64]:
     """How probable it is that a particle whose turn it is is drawn, (M,) float64 in (0, 1], of the views of one map.
 
     Parameters
     ----------
     directions : (M, 3) float64
         From where its particles are seen, at least one.
-    group : PointGroup
-        Of the map.
+    mates : (G, 3) float64
+        These, and those that the map's symmetry makes equivalent.
     """
-    mates = (directions @ group.operators).reshape(-1, 3)
     density = ViewDensity.of(mates).smoothed(len(mates))
     return np.asarray(1.0 / np.maximum(density.at(directions), 1.0))

@@ -179,7 +179,7 @@ def _class_report(
     own = posed.table.used & (posed.table.class_index == number)
     views = viewing_directions(posed.table.euler_deg[own])
     mates = (views @ group.operators).reshape(-1, 3)
-    chances = np.tile(view_chances(views, group), group.order) if balanced else None
+    chances = np.tile(view_chances(views, mates), group.order) if balanced else None
     return replace(
         report,
         symmetry=detect_symmetry(volume, box_angstrom / resolution) if group.order == 1 else None,

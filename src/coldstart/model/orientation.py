@@ -62,7 +62,7 @@ def orientation_report(
     areas, crossings = _areas(curves)
     worst, best = int(areas.argmin()), int(areas.argmax())
     return OrientationReport(
-        views=evenness(directions),
+        views=_evenness(sampling, efficiency(directions)),
         least_axis=_middle_of_missing(axes, sampling),
         main_view=view_centres()[main],
         main_density=float(views.density[main]),
@@ -70,15 +70,16 @@ def orientation_report(
         worst_axis=cones[worst],
         worst_radius=float(crossings[worst]),
         best_radius=float(crossings[best]),
-        drawn=None if chances is None else evenness(directions, chances),
+        drawn=None
+        if chances is None
+        else _evenness(fourier_sampling(directions, axes, chances), efficiency(directions, chances)),
     )
 
 
-def evenness(directions: FloatArray, weights: FloatArray | None = None) -> Evenness:
-    """How evenly views (M, 3), weighted by (M,), sample the transform."""
-    sampling = fourier_sampling(directions, half_sphere(_AXES_NSIDE), weights)
+def _evenness(sampling: FloatArray, efficiency_od: float) -> Evenness:
+    """From how often the directions of a half sphere are sampled."""
     return Evenness(
-        efficiency=efficiency(directions, weights),
+        efficiency=efficiency_od,
         compensation=float(1.0 / np.mean(1.0 / sampling)) if sampling.min() > 0.0 else 0.0,
         filled=float(np.mean(sampling >= MISSING_SAMPLING)),
         least_sampling=float(sampling.min()),
